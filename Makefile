@@ -1,0 +1,34 @@
+# Two commands: `make` runs the study and builds the book, `make test` runs the tests. Both set up .venv first.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+UV := $(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode
+# pip and uv read the same setting under two names
+export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
+# a virtual environment that happens to be active must not win over .venv
+export PATH := $(abspath $(BIN)):$(PATH)
+export DVC_NO_ANALYTICS := 1
+export PYTHONHASHSEED := 0
+
+.PHONY: all setup study book test quick lint format lab lock clean
+all: book
+
+setup: $(READY)
+
+# torch comes first, with its own dependencies: the CPU build has none of the CUDA packages that the other needs.
+# The rest comes without dependencies: the lock is complete, and torchattacks' stale pins stay out.
+$(READY): requirements.lock pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) was not found; install Python 3.11 or name one: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@echo "setting up $(VENV) (once, about a minute) ..."
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep '^uv==' requirements.lock)"
+	@$(UV) --constraint requirements.lock torch
+	@grep -vE '^(torch|triton|nvidia-.*|cuda-.*)==' requirements.lock > $(VENV)/rest.txt
+	@$(UV) --no-deps --requirement $(VENV)/rest.txt
+	@$(UV) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+lock:
+	$(BIN)/uv pip compile requirements.in --override requirements.overrides --python-version 3.11 --universal \
+	  --no-annotate --custom-compile-command "make lock" --output-file requirements.lock
