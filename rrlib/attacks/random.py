@@ -1,0 +1,39 @@
+"""Random numbers that belong to a sample, not to a batch.
+
+A generator that is advanced batch by batch gives a sample other numbers when the batch size or the order changes.
+Here the j-th number of a sample is a function of (seed, sample, j) alone: the SplitMix64 mixing function
+(Steele, Lea, Flood 2014, "Fast splittable pseudorandom number generators") applied to a counter. It is computed
+with integers, hence equal on every device.
+"""
+
+import torch
+
+_GOLDEN = -7046029254386353131  # 0x9E3779B97F4A7C15, the odd integer nearest to 2^64 / golden ratio, as int64
+_MIX1 = -4658895280553007687  # 0xBF58476D1CE4E5B9 as int64
+_MIX2 = -7723592293110705685  # 0x94D049BB133111EB as int64
+
+
+def _shift_right(z: torch.Tensor, bits: int) -> torch.Tensor:
+    """Logical shift: torch's >> on int64 would copy the sign bit in."""
+    return (z >> bits) & ((1 << (64 - bits)) - 1)
+
+
+def _mix(z: torch.Tensor) -> torch.Tensor:
+    z = (z ^ _shift_right(z, 30)) * _MIX1
+    z = (z ^ _shift_right(z, 27)) * _MIX2
+    return z ^ _shift_right(z, 31)
+
+
+def uniform(shape: torch.Size | tuple[int, ...], seed: int, samples: torch.Tensor) -> torch.Tensor:
+    """Numbers uniform on [−1, 1), float32, of `shape` (N, …), on the device of `samples` (N,), int64.
+
+    >>> one = uniform((2, 3), seed=0, samples=torch.tensor([7, 8]))
+    >>> other = uniform((2, 3), seed=0, samples=torch.tensor([8, 7]))
+    >>> bool((one[0] == other[1]).all())
+    True
+    """
+    numbers = int(torch.Size(shape[1:]).numel())
+    key = _mix(_mix(torch.full_like(samples, seed + 1) * _GOLDEN) + samples * _GOLDEN)
+    counter = torch.arange(1, numbers + 1, device=samples.device, dtype=torch.int64) * _GOLDEN
+    bits = _shift_right(_mix(key[:, None] + counter), 40)  # 24 bits: what a float32 mantissa holds
+    return (bits.float() * 2.0**-23 - 1).reshape(shape)

@@ -1,0 +1,150 @@
+"""One pass of an attack over a batch, for every epsilon."""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import fields
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import nn
+
+from rrlib.attacks.adapter import PREFIX, TorchAttacks
+from rrlib.attacks.random import uniform
+from rrlib.attacks.rules import CW, FGSM, PGD, Draw, Noise, Step
+from rrlib.detectors.contract import frozen
+from rrlib.errors import InputError
+
+
+class Rule(Protocol):
+    """What `sweep` asks of an attack; `rules.py` says what `run` yields."""
+
+    def run(
+        self, detector: nn.Module, x: torch.Tensor, labels: torch.Tensor, epsilons: Sequence[float], draw: Draw
+    ) -> Iterator[Step]: ...
+
+
+RULES: dict[str, type[Rule]] = {"noise": Noise, "fgsm": FGSM, "pgd": PGD, "cw": CW}
+
+
+class Attacked(NamedTuple):
+    """One epsilon of a sweep.
+
+    `images` is shaped like the input. `gradient`, (N,) bool, says which samples had a non-zero gradient; it is None
+    where the attack asks for none (noise, ε = 0).
+    """
+
+    epsilon: float
+    images: torch.Tensor
+    gradient: torch.Tensor | None
+
+
+def rule(name: str, **options: object) -> Rule:
+    """The attack called `name`, one of `RULES` or `torchattacks:NAME`, with its options checked.
+
+    >>> rule("pgd", steps=20)
+    PGD(steps=20, random_start=True)
+    >>> rule("pgd", stepz=20)
+    Traceback (most recent call last):
+    rrlib.errors.InputError: pgd has no option stepz; its options are steps, random_start
+    """
+    if name.startswith(PREFIX):
+        return TorchAttacks(name.removeprefix(PREFIX), options)
+    if name not in RULES:
+        raise InputError(f"attack {name} is not known; choose from {', '.join(RULES)}, {PREFIX}NAME")
+    allowed = [field.name for field in fields(RULES[name])]
+    for option in options:
+        if option not in allowed:
+            raise InputError(f"{name} has no option {option}; its options are {', '.join(allowed) or 'none'}")
+    return RULES[name](**options)
+
+
+def check_epsilons(epsilons: Sequence[float], where: str = "epsilons") -> None:
+    """Raise InputError unless `epsilons` is a non-empty, increasing sequence of numbers in [0, 1].
+
+    >>> check_epsilons([0, 0.1, 0.05])
+    Traceback (most recent call last):
+    rrlib.errors.InputError: epsilons: 0.05 follows 0.1; list them in increasing order
+    """
+    if not isinstance(epsilons, Sequence) or isinstance(epsilons, str) or len(epsilons) == 0:
+        raise InputError(f"{where}: {epsilons!r} is given; list at least one number in [0, 1]")
+    for epsilon in epsilons:
+        if isinstance(epsilon, bool) or not isinstance(epsilon, int | float) or not 0 <= epsilon <= 1:
+            raise InputError(f"{where}: {epsilon!r} is given; epsilon is a number of pixel units in [0, 1]")
+    for before, epsilon in itertools.pairwise(epsilons):
+        if epsilon <= before:
+            raise InputError(f"{where}: {epsilon} follows {before}; list them in increasing order")
+
+
+def sweep(
+    attack: str | Rule,
+    detector: nn.Module,
+    x: torch.Tensor,
+    labels: torch.Tensor,
+    epsilons: Sequence[float],
+    *,
+    seed: int = 0,
+    samples: torch.Tensor | None = None,
+) -> Iterator[Attacked]:
+    """Attack one batch at every epsilon, in order; ε = 0 is the clean input, and no attack runs.
+
+    `x` (N, 3, H, W) or (N, T, 3, H, W), pixels in [0, 1]; `labels` (N,), 0 real, 1 fake. `samples` (N,), the samples'
+    numbers in their data set, picks their random starts, so that results do not depend on how samples are batched;
+    without it they are 0 … N−1. The detector's mode and gradients are the same after each epsilon as before.
+    Raises InputError for pixels outside [0, 1], labels outside {0, 1}, wrong epsilons and unknown attacks.
+
+    >>> from rrlib.detectors.catalogue import build
+    >>> x, labels = torch.rand(4, 3, 32, 32), torch.tensor([0, 1, 0, 1])
+    >>> for attacked in sweep("fgsm", build("resnet", 32, seed=0), x, labels, [0, 0.1]):
+    ...     print(attacked.epsilon, round(float((attacked.images - x).abs().max()), 4))
+    0 0.0
+    0.1 0.1
+    """
+    check_epsilons(epsilons)
+    _check_batch(x, labels)
+    if samples is None:
+        samples = torch.arange(len(x), device=x.device)
+    chosen = rule(attack) if isinstance(attack, str) else attack
+
+    def draw() -> torch.Tensor:
+        return uniform(x.shape, seed, samples.to(x.device))
+
+    return _run(chosen, detector, x.detach(), labels, epsilons, draw)
+
+
+def _run(
+    chosen: Rule,
+    detector: nn.Module,
+    x: torch.Tensor,
+    labels: torch.Tensor,
+    epsilons: Sequence[float],
+    draw: Draw,
+) -> Iterator[Attacked]:
+    if epsilons[0] == 0:
+        yield Attacked(epsilons[0], x, None)
+    positive = [epsilon for epsilon in epsilons if epsilon > 0]
+    steps = chosen.run(detector, x, labels, positive, draw) if positive else iter(())
+    while True:
+        # frozen for one step at a time, so that whoever consumes the sweep never holds a frozen detector
+        with frozen(detector):
+            step = next(steps, None)
+        if step is None:
+            return
+        yield Attacked(*step)
+
+
+def _check_batch(x: torch.Tensor, labels: torch.Tensor) -> None:
+    if x.dim() not in (4, 5) or not x.is_floating_point():
+        raise InputError(
+            f"a batch of shape {tuple(x.shape)} and type {x.dtype} is given; "
+            "images are (N, 3, H, W), clips (N, T, 3, H, W), floating point"
+        )
+    if not bool(((x >= 0) & (x <= 1)).all()):
+        raise InputError(
+            f"pixels lie in [{float(x.min()):.4g}, {float(x.max()):.4g}]; scale them to [0, 1] without NaN "
+            "and put the detector's normalisation inside the detector"
+        )
+    if labels.shape != x.shape[:1] or not bool(((labels == 0) | (labels == 1)).all()):
+        raise InputError(
+            f"labels of shape {tuple(labels.shape)} with values {sorted(set(labels.flatten().tolist()))[:5]} are "
+            f"given; one of 0 (real) or 1 (fake) per sample is needed, here {len(x)}"
+        )
