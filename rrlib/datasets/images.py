@@ -1,0 +1,114 @@
+"""Image files as arrays, and the images of one split as a torch data set that decodes when asked."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from PIL import Image, ImageOps
+from torch.utils.data import Dataset
+
+from rrlib.errors import InputError
+
+MAX_PIXELS = 2**26  # 8192 × 8192: larger headers are taken for a decompression bomb before anything is decoded
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+PNG_END = b"IEND\xaeB`\x82"  # the last chunk's name and checksum; Pillow does not miss it when it is cut off
+PNG_BIT_DEPTH = 24  # the offset of IHDR's bit depth (PNG specification, section 11.2.1)
+NOT_DECODED = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
+
+
+def decode(path: Path) -> np.ndarray:
+    """The pixels of a JPEG or PNG file, told by its content: uint8 (H, W, 3), RGB in [0, 255].
+
+    The EXIF orientation is applied. Grey and palette images become RGB, grey as three equal channels. An alpha
+    channel is dropped when the whole image is opaque. Colour profiles are ignored.
+
+    Raises InputError, naming the file and what was found, for anything else: no such file, another format, a
+    truncated or damaged file, transparent pixels, 16 bits per channel, CMYK, more than `MAX_PIXELS` pixels.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     Image.new("L", (5, 4), 7).save(Path(folder, "grey.png"))
+    ...     decode(Path(folder, "grey.png")).shape
+    (4, 5, 3)
+    """
+    path = Path(path)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}); name a JPEG or PNG file") from error
+    png = data.startswith(PNG_SIGNATURE)
+    if not (png or data.startswith(b"\xff\xd8\xff")):
+        found = "neither a JPEG nor a PNG file" if data else "an empty file"
+        raise _unusable(path, found, "convert it or take it out")
+    # Pillow would quietly halve a 16-bit colour PNG to 8 bits, so the header is asked first
+    if png and data[PNG_BIT_DEPTH : PNG_BIT_DEPTH + 1] == b"\x10":
+        raise _unusable(path, "16 bits per channel", "convert it to 8 bits")
+    try:
+        image = Image.open(io.BytesIO(data), formats=["JPEG", "PNG"])
+        if image.width * image.height > MAX_PIXELS:
+            raise Image.DecompressionBombError(f"{image.width} × {image.height} pixels exceed {MAX_PIXELS}")
+        image.load()
+        image = ImageOps.exif_transpose(image)
+    except Image.DecompressionBombError as error:
+        raise _unusable(path, f"too large an image ({error})", "scale it down") from error
+    except NOT_DECODED as error:
+        raise _damaged(path, png) from error
+    if png and PNG_END not in data:
+        raise _damaged(path, png)
+    if image.mode == "CMYK":
+        raise _unusable(path, "CMYK", "convert it to RGB")
+    if "A" in image.getbands() or "transparency" in image.info:
+        lowest_alpha, _ = image.convert("RGBA").getchannel("A").getextrema()
+        if lowest_alpha < 255:
+            raise _unusable(path, "transparent pixels", "lay it on an opaque background")
+    return np.array(image.convert("RGB"))
+
+
+def resize(image: np.ndarray, size: int) -> np.ndarray:
+    """An image scaled to a square: uint8 (H, W, 3) → uint8 (size, size, 3), the same array if it has that size.
+
+    Bilinear with antialiasing (Pillow). The aspect ratio is not kept: what is given is taken for a face crop, and
+    MesoNet (Afchar et al. 2018) and DeepfakeBench (Yan et al. 2023) stretch their crops in the same way.
+
+    >>> resize(np.zeros((4, 6, 3), np.uint8), 2).shape
+    (2, 2, 3)
+    """
+    if image.shape[:2] == (size, size):
+        return image
+    return np.array(Image.fromarray(image).resize((size, size), Image.Resampling.BILINEAR))
+
+
+class ImageSet(Dataset):
+    """The images that the rows of a manifest name, read from disk one at a time.
+
+    Item `i` is `(image, label, i)`: float32 (3, S, S) in [0, 1] with S = `input_size`, 0 real or 1 fake, and the
+    row of `table` (columns sample, group, label) that says which sample it is. A file that cannot be used raises
+    InputError when its item is asked for.
+
+    frame: the rows, with columns sample, path, label, group; root: the folder that the paths start from.
+    """
+
+    def __init__(self, frame: pd.DataFrame, root: Path, input_size: int):
+        self.table = frame[["sample", "group", "label"]].reset_index(drop=True)
+        self.input_size = input_size
+        self._paths = [Path(root, path) for path in frame["path"]]
+        self._labels = [int(label) for label in frame["label"]]
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, int, int]:
+        pixels = resize(decode(self._paths[index]), self.input_size)
+        image = torch.from_numpy(pixels).permute(2, 0, 1).contiguous().to(torch.float32).div(255)
+        return image, self._labels[index], index
+
+
+def _unusable(path: Path, found: str, remedy: str) -> InputError:
+    allowed = "an image must be JPEG or PNG, 8 bits per channel, RGB or grey, opaque"
+    return InputError(f"{path}: found {found}, but {allowed}; {remedy}")
+
+
+def _damaged(path: Path, png: bool) -> InputError:
+    return _unusable(path, f"a truncated or damaged {'PNG' if png else 'JPEG'}", "fetch it again or take it out")
