@@ -1,0 +1,124 @@
+"""What every detector keeps to: pixels (N, 3, H, W), float32 in [0, 1], in; logits (N, 2), [real, fake], out."""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from rrlib.errors import InputError
+
+
+def check_logits(logits: Tensor, samples: int, name: str) -> Tensor:
+    """The same logits, once they are known to be finite and of shape (samples, 2).
+
+    `name` is the detector's, for the message. Raises InputError for anything that is not a tensor, another
+    shape, NaN or infinity.
+
+    >>> check_logits(torch.zeros(3, 2), samples=3, name="meso4").shape
+    torch.Size([3, 2])
+    """
+    if not isinstance(logits, Tensor):
+        raise InputError(
+            f"{name} returned a {type(logits).__name__}; a detector returns a tensor of shape ({samples}, 2), "
+            "the logits [real, fake]"
+        )
+    shape = tuple(logits.shape)
+    if shape in ((samples,), (samples, 1)):
+        raise InputError(
+            f"{name} returned one logit per sample (shape {shape}) where two, [real, fake], are needed; "
+            "wrap it in rrlib.detectors.contract.OneLogit"
+        )
+    if shape != (samples, 2):
+        raise InputError(
+            f"{name} returned shape {shape}; a detector returns ({samples}, 2), the logits [real, fake] "
+            f"of {samples} samples"
+        )
+    bad = ~torch.isfinite(logits).all(dim=1)
+    if bad.any():
+        raise InputError(
+            f"{name} returned NaN or infinite logits for {int(bad.sum())} of {samples} samples, the first at "
+            f"index {int(bad.nonzero()[0])}; check its weights and that its input is finite and in [0, 1]"
+        )
+    return logits
+
+
+def two_logits(fake: Tensor) -> Tensor:
+    """[0, z] (N, 2) for z (N,) or (N, 1): the softmax of [0, z] gives fake the probability sigmoid(z).
+
+    >>> two_logits(torch.tensor([3.0]))
+    tensor([[0., 3.]])
+    """
+    fake = fake.reshape(-1)
+    return torch.stack([torch.zeros_like(fake), fake], dim=1)
+
+
+class OneLogit(nn.Module):
+    """A detector whose one output, (N,) or (N, 1), is the logit z of fake; as two logits, [0, z].
+
+    Raises InputError if the wrapped module returns any other shape.
+
+    >>> one = nn.Sequential(nn.Flatten(), nn.Linear(12, 1))
+    >>> OneLogit(one)(torch.rand(5, 3, 2, 2)).shape
+    torch.Size([5, 2])
+    """
+
+    def __init__(self, detector: nn.Module) -> None:
+        super().__init__()
+        self.detector = detector
+
+    def forward(self, x: Tensor) -> Tensor:
+        z = self.detector(x)
+        if tuple(z.shape) not in ((len(x),), (len(x), 1)):
+            raise InputError(
+                f"OneLogit wraps a detector with one logit per sample, but this one returned shape "
+                f"{tuple(z.shape)} for {len(x)} samples; use it unwrapped if it returns [real, fake]"
+            )
+        return two_logits(z)
+
+
+class Calibrated(nn.Module):
+    """A detector with its logits divided by a temperature (Guo et al. 2017, eq. 9).
+
+    A temperature above 1 makes probabilities less extreme; the predicted label stays. Raises InputError unless
+    it is a finite number above 0.
+
+    >>> Calibrated(nn.Identity(), temperature=2.0)(torch.tensor([[0.0, 3.0]]))
+    tensor([[0.0000, 1.5000]])
+    """
+
+    def __init__(self, detector: nn.Module, temperature: float) -> None:
+        super().__init__()
+        if not (isinstance(temperature, int | float) and 0 < temperature < math.inf):
+            raise InputError(f"the temperature {temperature!r} is not allowed; give a finite number above 0")
+        self.detector = detector
+        self.register_buffer("temperature", torch.tensor(float(temperature)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.detector(x) / self.temperature
+
+
+@contextmanager
+def frozen(detector: nn.Module) -> Iterator[nn.Module]:
+    """Inside: eval mode, and no parameter requires a gradient. Afterwards: every flag as it was before.
+
+    Flags come back submodule by submodule and parameter by parameter, after an exception too. What a
+    parameter holds in `.grad` is not touched.
+
+    >>> detector = nn.Sequential(nn.Dropout(), nn.Linear(2, 2))
+    >>> with frozen(detector):
+    ...     detector.training, detector[1].weight.requires_grad
+    (False, False)
+    >>> detector.training, detector[1].weight.requires_grad
+    (True, True)
+    """
+    modes = [(module, module.training) for module in detector.modules()]
+    gradients = [(parameter, parameter.requires_grad) for parameter in detector.parameters()]
+    try:
+        yield detector.eval().requires_grad_(False)
+    finally:
+        for module, training in modes:
+            module.training = training
+        for parameter, requires_grad in gradients:
+            parameter.requires_grad_(requires_grad)
