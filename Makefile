@@ -11,7 +11,7 @@ export PATH := $(abspath $(BIN)):$(PATH)
 export DVC_NO_ANALYTICS := 1
 export PYTHONHASHSEED := 0
 
-.PHONY: all setup study book test quick lint format lab lock clean
+.PHONY: all setup book test lint lab lock
 all: book
 
 setup: $(READY)
@@ -32,3 +32,20 @@ $(READY): requirements.lock pyproject.toml
 lock:
 	$(BIN)/uv pip compile requirements.in --override requirements.overrides --python-version 3.11 --universal \
 	  --no-annotate --custom-compile-command "make lock" --output-file requirements.lock
+
+# The study and the book. `dvc repro` runs what has changed and nothing else.
+book: $(READY)
+	@$(BIN)/python -m rrlib check
+	@$(BIN)/dvc repro --quiet
+	@echo "the book: $(abspath outputs/book/index.html)"
+
+test: $(READY)
+	@$(BIN)/python -m pytest
+
+lint: $(READY)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+# The notebooks, to run and change by hand.
+lab: $(READY)
+	@$(BIN)/jupyter lab --notebook-dir=. notebooks

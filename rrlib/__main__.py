@@ -1,0 +1,98 @@
+"""The command line, `python -m rrlib …`: what the stages of dvc.yaml run, and what a person may run by hand."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from rrlib.errors import InputError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; 0 when it went well, 1 when the input cannot be used, 130 when it was interrupted."""
+    options = _parser().parse_args(arguments)
+    try:
+        options.run(options)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"error: {error.filename or 'a file'}: {error.strerror or error}; free it and run again", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted: what was finished is kept; run `dvc repro` to go on", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m rrlib", description="Robustness of deepfake detectors")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    check = commands.add_parser("check", help="check params.yaml and say what it asks for")
+    check.set_defaults(run=_check)
+
+    dataset = commands.add_parser("dataset", help="prepare one data set")
+    dataset.add_argument("dataset")
+    dataset.set_defaults(run=_dataset)
+
+    checkpoint = commands.add_parser("checkpoint", help="train one detector on one data set, or take its weights")
+    checkpoint.add_argument("dataset")
+    checkpoint.add_argument("detector")
+    checkpoint.set_defaults(run=_checkpoint)
+
+    notebook = commands.add_parser("notebook", help="execute one notebook of notebooks/ into outputs/notebooks/")
+    notebook.add_argument("name", help="its file name without .ipynb")
+    notebook.add_argument("target", type=Path, help="the executed notebook")
+    notebook.add_argument("parameters", nargs="*", metavar="KEY=VALUE")
+    notebook.set_defaults(run=_notebook)
+
+    book = commands.add_parser("book", help="build the book from the executed notebooks")
+    book.add_argument("target", type=Path, help="the folder for its pages")
+    book.set_defaults(run=_book)
+    return parser
+
+
+# Each command imports what it needs: `--help` and `check` should not wait for papermill and Sphinx.
+
+
+def _check(options: argparse.Namespace) -> None:
+    from rrlib import study
+
+    found = study.load()
+    print(
+        f"params.yaml: {len(found.datasets)} data set(s) × {len(found.detectors)} detector(s) × "
+        f"{len(found.attacks)} attack(s) = {len(found.cells())} cells at {len(found.epsilons)} epsilons"
+    )
+
+
+def _dataset(options: argparse.Namespace) -> None:
+    from rrlib import stages, study
+
+    stages.prepare_dataset(study.load(), options.dataset)
+
+
+def _checkpoint(options: argparse.Namespace) -> None:
+    from rrlib import stages, study
+
+    stages.make_checkpoint(study.load(), options.dataset, options.detector)
+
+
+def _notebook(options: argparse.Namespace) -> None:
+    from rrlib import notebooks, study
+
+    study.load()
+    pairs = [parameter.partition("=") for parameter in options.parameters]
+    if wrong := [key for key, equals, _ in pairs if not equals]:
+        raise InputError(f"{wrong[0]} is no parameter; write KEY=VALUE")
+    notebooks.execute(options.name, options.target, {key: value for key, _, value in pairs})
+
+
+def _book(options: argparse.Namespace) -> None:
+    from rrlib import book
+
+    print(f"the book: {os.path.relpath(book.build(options.target))}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,42 @@
+"""What every notebook begins with, and how it shows a table."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+from IPython.display import Markdown
+from matplotlib_inline.backend_inline import set_matplotlib_formats
+from pandas.io.formats.style import Styler
+
+from rrlib import figures
+from rrlib.errors import InputError
+from rrlib.study import PARAMS
+
+
+def begin() -> None:
+    """First call of every notebook: go to the repository's root and draw pictures that repeat byte for byte."""
+    here = Path.cwd()
+    root = next((folder for folder in (here, *here.parents) if (folder / PARAMS).is_file()), None)
+    if root is None:
+        raise InputError(f"no {PARAMS} in {here} or above it; open the notebook inside the repository")
+    os.chdir(root)
+    figures.set_style()
+    set_matplotlib_formats("svg", metadata={"Date": None})
+
+
+def synthetic_note(definition: Mapping) -> Markdown:
+    """The sentence that every page with results on drawn data shows; empty for other data."""
+    if definition["kind"] != "synthetic":
+        return Markdown("")
+    return Markdown(
+        "> **Synthetic data.** These images are drawn by the simulator of this compendium. The numbers show how the "
+        "method works; they say nothing about detectors of real forgeries."
+    )
+
+
+def show(table: pd.DataFrame, missing: str = "") -> Styler:
+    """A table as a page shows it: no index, three decimals, ε as short as it is; equal tables give equal bytes."""
+    epsilons = [column for column in table if column in ("ε", "epsilon")]
+    style = table.style.hide(axis="index").format(precision=3, na_rep=missing).format("{:g}", subset=epsilons)
+    return style.set_uuid("table").set_table_attributes('class="dataframe"')

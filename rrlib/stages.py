@@ -1,0 +1,130 @@
+"""What the stages of dvc.yaml do, one function each, with names from params.yaml in and files in outputs/ out."""
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+import torch
+from torch.utils.data import Dataset
+
+from rrlib import attacks, evaluation, training
+from rrlib.datasets import catalogue as datasets
+from rrlib.detectors import catalogue as detectors
+from rrlib.detectors import checkpoints
+from rrlib.devices import resolve
+from rrlib.errors import InputError
+from rrlib.evaluation import Cell
+from rrlib.study import Detector, Study, checkpoint_path, dataset_folder
+
+
+def prepare_dataset(study: Study, dataset: str) -> None:
+    """The images of a data set, if they have to be made, and its manifest."""
+    _known(dataset, study.datasets, "data set")
+    datasets.prepare(dataset, study.datasets[dataset], dataset_folder(dataset))
+
+
+def make_checkpoint(study: Study, dataset: str, detector: str) -> None:
+    """A detector trained on a data set, or the published weights that params.yaml names, as safetensors."""
+    _known(dataset, study.datasets, "data set")
+    _known(detector, study.detectors, "detector")
+    entry, target = study.detectors[detector], checkpoint_path(dataset, detector)
+    if entry.weights:
+        _take_weights(entry, target, where=f"params.yaml: detectors.{detector}")
+        return
+    network = detectors.build(entry.architecture, entry.input_size, entry.seed)
+    report = training.train(
+        network,
+        datasets.load(dataset_folder(dataset), "train", entry.input_size),
+        datasets.load(dataset_folder(dataset), "validation", entry.input_size),
+        entry.training,
+        seed=entry.seed,
+        device=resolve(study.device),
+        name=f"{dataset}/{detector}",
+    )
+    metadata = {
+        "architecture": entry.architecture,
+        "input_size": entry.input_size,
+        "dataset": dataset,
+        "seed": entry.seed,
+        "temperature": report["temperature"],
+        "report": report,
+    }
+    checkpoints.save(target, network, metadata)
+
+
+def load_detector(dataset: str, detector: str) -> detectors.LoadedDetector:
+    """The detector that `make_checkpoint` left."""
+    path = checkpoint_path(dataset, detector)
+    if not path.is_file():
+        raise InputError(f"{path} is absent; make it with `dvc repro`")
+    return detectors.load(path)
+
+
+def load_test_set(dataset: str, input_size: int) -> Dataset:
+    """The test images at a detector's input size."""
+    return datasets.load(dataset_folder(dataset), "test", input_size)
+
+
+def evaluate_cell(study: Study, cell: Cell) -> pd.DataFrame:
+    """The result table of one cell, on the study's test images."""
+    for name, allowed, what in zip(
+        cell, (study.datasets, study.detectors, study.attacks), ("data set", "detector", "attack"), strict=True
+    ):
+        _known(name, allowed, what)
+    loaded = load_detector(cell.dataset, cell.detector)
+    return evaluation.evaluate(
+        loaded.detector,
+        load_test_set(cell.dataset, loaded.metadata["input_size"]),
+        study.attacks[cell.attack],
+        study.epsilons,
+        cell=cell,
+        distance=study.distance,
+        seed=study.seed,
+        batch_size=study.batch_size,
+        device=resolve(study.device),
+    )
+
+
+def attack_again(study: Study, cell: Cell, samples: list[str], epsilon: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """Some samples of a cell, clean and attacked at one ε, (N, 3, H, W) each on the processor: to be looked at."""
+    loaded = load_detector(cell.dataset, cell.detector)
+    test = load_test_set(cell.dataset, loaded.metadata["input_size"])
+    numbers = [test.table.index[test.table["sample"] == sample].item() for sample in samples]
+    x = torch.stack([test[number][0] for number in numbers])
+    labels = torch.tensor([test[number][1] for number in numbers])
+    device = resolve(study.device)
+    (attacked,) = attacks.sweep(
+        study.attacks[cell.attack],
+        loaded.detector.to(device),
+        x.to(device),
+        labels.to(device),
+        [epsilon],
+        seed=study.seed,
+        samples=torch.tensor(numbers),
+    )
+    return x, attacked.images.cpu()
+
+
+def _take_weights(entry: Detector, target: Path, where: str) -> None:
+    found = hashlib.sha256(entry.weights.read_bytes()).hexdigest()
+    if found != entry.sha256:
+        raise InputError(
+            f"{where}.sha256 is {entry.sha256}, but {entry.weights} has {found}; "
+            "fetch the file again, or write that hash if the file is the one you mean"
+        )
+    loaded = detectors.load(entry.weights, entry.architecture)
+    if loaded.metadata["input_size"] != entry.input_size:
+        raise InputError(
+            f"{where}.input_size is {entry.input_size}, but {entry.weights} is for "
+            f"{loaded.metadata['input_size']}; write that"
+        )
+    # what calibration the file brings stays in its metadata and is applied again when it is loaded
+    network = getattr(loaded.detector, "detector", loaded.detector)
+    metadata = {"dataset": None, "seed": None, "temperature": 1, "report": None} | loaded.metadata
+    checkpoints.save(target, network, metadata | {"weights": entry.weights.name, "sha256": entry.sha256})
+
+
+def _known(name: str, allowed: Iterable[str], what: str) -> None:
+    if name not in allowed:
+        raise InputError(f"{what} {name} is not in params.yaml; choose from {', '.join(allowed)}")

@@ -1,0 +1,250 @@
+"""params.yaml as checked dataclasses, and where the stages put what they make."""
+
+import math
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from rrlib import attacks, metrics
+from rrlib.attacks.sweep import Rule
+from rrlib.datasets import catalogue as datasets
+from rrlib.detectors import catalogue as detectors
+from rrlib.devices import DEVICES
+from rrlib.errors import InputError
+from rrlib.evaluation import Cell
+from rrlib.training import Adversarial, Recipe
+
+PARAMS = Path("params.yaml")
+OUTPUTS = Path("outputs")
+LARGEST = 2**31 - 1  # seeds and sizes beyond it overflow somewhere below
+
+
+@dataclass(frozen=True)
+class Detector:
+    """One line of `detectors`: an architecture that is trained by `training`, or whose `weights` are given."""
+
+    architecture: str
+    input_size: int
+    seed: int
+    training: Recipe | None
+    weights: Path | None
+    sha256: str | None
+
+
+@dataclass(frozen=True)
+class Highlight:
+    """The ε and the tolerance that figures single out, and the attack that the start page quotes."""
+
+    epsilon: float
+    tolerance: float
+    attack: str
+
+
+@dataclass(frozen=True)
+class Study:
+    """What is evaluated. Epsilons are pixel units in [0, 1], tolerances are shifts ≥ 0."""
+
+    seed: int
+    device: str
+    batch_size: int
+    distance: str
+    epsilons: tuple[float, ...]
+    tolerances: tuple[float, ...]
+    highlight: Highlight
+    datasets: dict[str, dict]
+    detectors: dict[str, Detector]
+    attacks: dict[str, Rule]
+
+    def cells(self) -> list[Cell]:
+        """Every evaluation, in the order of params.yaml."""
+        return [Cell(*names) for names in product(self.datasets, self.detectors, self.attacks)]
+
+    def pairs(self) -> list[tuple[str, str]]:
+        """Every (data set, detector): one checkpoint each."""
+        return list(product(self.datasets, self.detectors))
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML takes 1e-3 for text (YAML 1.1); here it is a number, as in YAML 1.2 and for DVC."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("+-0123456789")
+)
+
+
+def dataset_folder(dataset: str) -> Path:
+    """Where the prepared data set lies."""
+    return OUTPUTS / "datasets" / dataset
+
+
+def checkpoint_path(dataset: str, detector: str) -> Path:
+    """Where the detector trained on that data set lies."""
+    return OUTPUTS / "checkpoints" / dataset / f"{detector}.safetensors"
+
+
+def table_path(cell: Cell) -> Path:
+    """Where the cell's result table lies."""
+    return OUTPUTS / "tables" / cell.dataset / cell.detector / f"{cell.attack}.parquet"
+
+
+def load(path: Path = PARAMS) -> Study:
+    """Read and check a study; nothing is run. Raises InputError with the key, what was found and what is allowed."""
+    where = str(path)
+    try:
+        given = yaml.load(Path(path).read_text(encoding="utf-8"), _Loader)
+    except FileNotFoundError:
+        raise InputError(f"{where} is absent; run this from the repository's root, where the study lies") from None
+    except (yaml.YAMLError, ValueError) as error:
+        raise InputError(f"{where} is not valid YAML: {' '.join(str(error).split())}") from error
+    given = _mapping(given, where, required=tuple(Study.__dataclass_fields__))
+    attacks.check_epsilons(given["epsilons"], f"{where}: epsilons")
+    study = Study(
+        seed=_whole(given["seed"], f"{where}: seed", 0),
+        device=_choice(given["device"], DEVICES, f"{where}: device"),
+        batch_size=_whole(given["batch_size"], f"{where}: batch_size", 1),
+        distance=_choice(given["distance"], metrics.DISTANCES, f"{where}: distance"),
+        epsilons=tuple(given["epsilons"]),
+        tolerances=_tolerances(given["tolerances"], f"{where}: tolerances"),
+        highlight=_highlight(given["highlight"], f"{where}: highlight"),
+        datasets=_entries(given["datasets"], f"{where}: datasets", _dataset),
+        detectors=_entries(given["detectors"], f"{where}: detectors", _detector),
+        attacks=_entries(given["attacks"], f"{where}: attacks", _attack),
+    )
+    _check_highlight(study, f"{where}: highlight")
+    return study
+
+
+def _mapping(value: object, where: str, required: tuple = (), optional: tuple = ()) -> dict:
+    if not isinstance(value, dict):
+        raise InputError(f"{where} holds {value!r}; it holds the keys {', '.join([*required, *optional])}")
+    for key in value:
+        if key not in (*required, *optional):
+            allowed = ", ".join([*required, *optional])
+            raise InputError(f"{where}: {key} is not a known key; choose from {allowed}")
+    for key in required:
+        if key not in value:
+            raise InputError(f"{where} lacks {key}; add it (required: {', '.join(required)})")
+    return value
+
+
+def _entries(value: object, where: str, read: Callable) -> dict:
+    if not isinstance(value, dict) or not value:
+        raise InputError(f"{where} holds {value!r}; name at least one entry")
+    for name in value:
+        # names become file names and stage names
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", str(name)):
+            raise InputError(f"{where}: the name {name!r} is not allowed; use letters, digits, - and _")
+    return {str(name): read(str(name), entry, f"{where}.{name}") for name, entry in value.items()}
+
+
+def _dataset(name: str, entry: object, where: str) -> dict:
+    if not isinstance(entry, dict) or not all(isinstance(key, str) for key in entry):
+        raise InputError(f"{where} holds {entry!r}; give its kind, one of {', '.join(datasets.KINDS)}, and options")
+    datasets.check(name, entry)
+    _whole(entry["seed"], f"{where}.seed", 0)
+    if not isinstance(entry.get("source", ""), str):
+        raise InputError(f"{where}.source is {entry['source']!r}; give the path of a folder or CSV file")
+    return entry
+
+
+def _detector(name: str, entry: object, where: str) -> Detector:
+    entry = _mapping(
+        entry, where, required=("architecture", "input_size"), optional=("seed", "training", "weights", "sha256")
+    )
+    if ("training" in entry) == ("weights" in entry):
+        raise InputError(f"{where}: give either training (how to train it) or weights (a file with its sha256)")
+    if ("weights" in entry) != ("sha256" in entry):
+        raise InputError(f"{where}: weights and sha256 go together; `sha256sum FILE` prints what to write")
+    _choice(entry["architecture"], detectors.ARCHITECTURES, f"{where}.architecture")
+    size = _whole(entry["input_size"], f"{where}.input_size", 1)
+    _placed(where, detectors.build, entry["architecture"], size, seed=0)
+    if "weights" in entry:
+        _check_weights(entry, where)
+    return Detector(
+        architecture=entry["architecture"],
+        input_size=size,
+        seed=_whole(entry.get("seed", 0), f"{where}.seed", 0),
+        training=_recipe(entry["training"], where) if "training" in entry else None,
+        weights=Path(entry["weights"]) if "weights" in entry else None,
+        sha256=entry.get("sha256"),
+    )
+
+
+def _check_weights(entry: dict, where: str) -> None:
+    weights, sha256 = entry["weights"], entry["sha256"]
+    if not isinstance(weights, str) or not Path(weights).is_file():
+        raise InputError(f"{where}.weights: {weights} is not a file; give the path of a .safetensors or .h5")
+    if not isinstance(sha256, str) or not re.fullmatch(r"[0-9a-f]{64}", sha256):
+        raise InputError(f"{where}.sha256 is {sha256!r}; `sha256sum {weights}` prints what to write")
+
+
+def _recipe(entry: object, where: str) -> Recipe:
+    entry = dict(_mapping(entry, f"{where}.training", optional=tuple(Recipe.__dataclass_fields__)))
+    if entry.get("adversarial") is not None:
+        below = f"{where}.training.adversarial"
+        nested = _mapping(entry["adversarial"], below, required=("epsilon",), optional=("steps",))
+        entry["adversarial"] = _placed(below, Adversarial, **nested)
+    return _placed(where, Recipe, **entry)
+
+
+def _attack(name: str, entry: object, where: str) -> Rule:
+    if not isinstance(entry, dict) or not isinstance(entry.get("rule"), str):
+        raise InputError(f"{where} holds {entry!r}; give its rule, such as pgd, and that rule's options")
+    options = {key: value for key, value in entry.items() if key != "rule"}
+    try:
+        return _placed(where, attacks.rule, entry["rule"], **options)
+    except TypeError as error:
+        raise InputError(f"{where}: {entry['rule']} cannot take {options!r} ({error}); correct its options") from None
+
+
+def _placed(where: str, make: Callable, *arguments: object, **options: object) -> Any:
+    """What `make` returns; its complaint, which cannot know the place in params.yaml, begins with `where`."""
+    try:
+        return make(*arguments, **options)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
+
+
+def _tolerances(value: object, where: str) -> tuple[float, ...]:
+    if not isinstance(value, list) or not value:
+        raise InputError(f"{where}: {value!r} is given; list at least one number ≥ 0")
+    for tolerance in value:
+        _tolerance(tolerance, where)
+    if value != sorted(set(value)):
+        raise InputError(f"{where}: {value} is given; list each once, in increasing order")
+    return tuple(value)
+
+
+def _tolerance(value: object, where: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+        raise InputError(f"{where}: {value!r} is given; a tolerance is a finite number ≥ 0")
+    return value
+
+
+def _highlight(value: object, where: str) -> Highlight:
+    value = _mapping(value, where, required=("epsilon", "tolerance", "attack"))
+    attacks.check_epsilons([value["epsilon"]], f"{where}.epsilon")
+    return Highlight(value["epsilon"], _tolerance(value["tolerance"], f"{where}.tolerance"), value["attack"])
+
+
+def _check_highlight(study: Study, where: str) -> None:
+    _choice(study.highlight.epsilon, study.epsilons, f"{where}.epsilon")
+    _choice(study.highlight.attack, study.attacks, f"{where}.attack")
+
+
+def _choice(value: object, allowed: Iterable, where: str) -> object:
+    if value not in list(allowed):
+        raise InputError(f"{where}: {value} is not known; choose from {', '.join(map(str, allowed))}")
+    return value
+
+
+def _whole(value: object, where: str, least: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= LARGEST:
+        raise InputError(f"{where} is {value!r}; it is a whole number from {least} to {LARGEST}")
+    return value
