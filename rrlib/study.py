@@ -146,7 +146,7 @@ def _entries(value: object, where: str, read: Callable) -> dict:
 def _dataset(name: str, entry: object, where: str) -> dict:
     if not isinstance(entry, dict) or not all(isinstance(key, str) for key in entry):
         raise InputError(f"{where} holds {entry!r}; give its kind, one of {', '.join(datasets.KINDS)}, and options")
-    datasets.check(name, entry)
+    datasets.check(where, entry)
     _whole(entry["seed"], f"{where}.seed", 0)
     if not isinstance(entry.get("source", ""), str):
         raise InputError(f"{where}.source is {entry['source']!r}; give the path of a folder or CSV file")

@@ -84,19 +84,20 @@ class TorchAttacks:
     def _attack(
         self, detector: nn.Module, x: torch.Tensor, labels: torch.Tensor, epsilon: float, seeds: list[int]
     ) -> torch.Tensor:
-        attack, results = self._build(detector, epsilon), []
+        results = []
         with torch.inference_mode(False), torch.enable_grad(), torch.random.fork_rng():
-            for image, label, seed in zip(x.split(1), labels.split(1), seeds, strict=True):
-                torch.manual_seed(seed)
-                try:
+            try:
+                attack = self._build(detector, epsilon)
+                for image, label, seed in zip(x.split(1), labels.split(1), seeds, strict=True):
+                    torch.manual_seed(seed)
                     results.append(attack(image.clone(), label.clone()).detach())
-                except InputError:
-                    raise
-                except Exception as error:
-                    raise InputError(
-                        f"{PREFIX}{self.name} fails on a detector with two logits ({type(error).__name__}: {error}); "
-                        "choose another attack or other options"
-                    ) from error
+            except InputError:
+                raise
+            except Exception as error:
+                raise InputError(
+                    f"{PREFIX}{self.name} fails on a detector with two logits ({type(error).__name__}: {error}); "
+                    "choose another attack or other options"
+                ) from error
         return torch.cat(results)
 
     def run(

@@ -99,7 +99,8 @@ class CW(PGD):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if isinstance(self.confidence, bool) or not 0 <= self.confidence < float("inf"):
+        number = isinstance(self.confidence, int | float) and not isinstance(self.confidence, bool)
+        if not number or not 0 <= self.confidence < float("inf"):
             raise InputError(f"confidence is {self.confidence!r}; it is a finite number of logits ≥ 0")
 
     def moves(self, margin: torch.Tensor) -> torch.Tensor:

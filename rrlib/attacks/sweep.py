@@ -38,7 +38,7 @@ class Attacked(NamedTuple):
     gradient: torch.Tensor | None
 
 
-def rule(name: str, **options: object) -> Rule:
+def rule(name: str, /, **options: object) -> Rule:
     """The attack called `name`, one of `RULES` or `torchattacks:NAME`, with its options checked.
 
     >>> rule("pgd", steps=20)

@@ -12,12 +12,11 @@ from rrlib.datasets.images import ImageSet
 from rrlib.errors import InputError, unknown
 
 
-def check(name: str, definition: dict) -> None:
-    """Raise InputError unless the definition of the data set `name` has a known kind and that kind's options.
+def check(where: str, definition: dict) -> None:
+    """Raise InputError, which begins with `where`, unless a definition has a known kind and that kind's options.
 
-    >>> check("faces", {"kind": "folder", "source": "faces", "seed": 0})
+    >>> check("params.yaml: datasets.faces", {"kind": "folder", "source": "faces", "seed": 0})
     """
-    where = f"params.yaml: datasets.{name}"
     kind = definition.get("kind")
     if kind not in list(KINDS):
         raise unknown(f"{where}.kind", kind, KINDS)
@@ -41,7 +40,7 @@ def prepare(name: str, definition: dict, folder: Path) -> None:
 
     Raises what `check` raises, and InputError if the images cannot be used; then no manifest.csv is left behind.
     """
-    check(name, definition)
+    check(f"params.yaml: datasets.{name}", definition)
     reader, needed, _ = KINDS[definition["kind"]]
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)

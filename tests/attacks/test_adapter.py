@@ -152,3 +152,9 @@ def test_an_attack_that_needs_more_classes_says_so():
     x, labels = batch(1)
     with pytest.raises(InputError, match=re.escape("torchattacks:APGDT fails on a detector with two logits")):
         images(rule("torchattacks:APGDT", n_classes=2), Linear().eval(), x, labels, [0.1])
+
+
+def test_an_option_of_the_wrong_type_says_so():
+    x, labels = batch(1)
+    with pytest.raises(InputError, match=re.escape("torchattacks:PGD fails on a detector with two logits (TypeError")):
+        images(rule("torchattacks:PGD", steps="many"), Linear().eval(), x, labels, [0.1])

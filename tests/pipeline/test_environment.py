@@ -1,0 +1,50 @@
+"""The ways to install agree, and what is taken as given is what data.dvc pins."""
+
+import hashlib
+import re
+from pathlib import Path
+
+import yaml
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def locked() -> dict[str, str]:
+    lines = (REPOSITORY / "requirements.lock").read_text().splitlines()
+    pins = [re.match(r"([A-Za-z0-9_.-]+)==([^ ;]+)", line) for line in lines if not line.startswith("#")]
+    assert all(pins), "every line of the lock pins a version"
+    return dict(pin.groups() for pin in pins)
+
+
+def asked_for() -> list[str]:
+    lines = (REPOSITORY / "requirements.in").read_text().splitlines()
+    return [re.match(r"[A-Za-z0-9_.-]+", line).group() for line in lines if line and not line.startswith("#")]
+
+
+def test_the_lock_pins_everything_that_is_asked_for():
+    assert set(asked_for()) <= set(locked())
+    assert "torchvision" not in locked()
+
+
+def test_conda_users_get_the_versions_of_the_lock():
+    text = (REPOSITORY / "environment.yml").read_text()
+    conda = dict(
+        entry.split("=") for entry in yaml.safe_load(text)["dependencies"] if "=" in entry and "python=" not in entry
+    )
+    conda["torch"] = conda.pop("pytorch")
+    pip = dict(re.findall(r"(\S+)==(\S+)", text))
+    assert (conda | pip).items() <= locked().items()
+    assert set(asked_for()) - {"uv"} <= set(conda | pip)
+
+
+def test_what_is_taken_as_given_is_what_data_dvc_pins():
+    for out in yaml.safe_load((REPOSITORY / "data.dvc").read_text())["outs"]:
+        content = (REPOSITORY / out["path"]).read_bytes()
+        assert hashlib.md5(content).hexdigest() == out["md5"], f"{out['path']} changed; `dvc commit data.dvc` if meant"
+
+
+def test_notebooks_carry_no_outputs():
+    for path in (REPOSITORY / "notebooks").glob("*.ipynb"):
+        for cell in yaml.safe_load(path.read_text())["cells"]:
+            assert not cell.get("outputs"), path.name
+            assert not cell.get("execution_count"), path.name

@@ -1,0 +1,165 @@
+"""The whole path, small: a temporary clone, `dvc repro` with tiny parameters, its tables, figure and book."""
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from itertools import pairwise
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+from bs4 import BeautifulSoup
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+pytestmark = pytest.mark.slow
+FEW = {
+    "epsilons": [0, 0.01, 0.2],
+    "highlight": {"epsilon": 0.01, "tolerance": 0.1, "attack": "pgd"},
+    "detectors": {
+        "resnet": {"architecture": "resnet", "input_size": 32, "seed": 0, "training": {"epochs": 2}},
+        "meso4": {"architecture": "meso4", "input_size": 32, "seed": 0, "training": {"epochs": 1}},
+    },
+    "attacks": {"fgsm": {"rule": "fgsm"}, "pgd": {"rule": "pgd", "steps": 3}},
+}
+
+
+def run(*command: str, folder: Path) -> subprocess.CompletedProcess:
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "DVC_NO_ANALYTICS": "1"}
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+
+
+def change(folder: Path, **parameters: object) -> None:
+    path = folder / "params.yaml"
+    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | parameters, sort_keys=False))
+
+
+def hashes(folder: Path, pattern: str) -> dict[str, str]:
+    return {str(p.relative_to(folder)): hashlib.md5(p.read_bytes()).hexdigest() for p in sorted(folder.glob(pattern))}
+
+
+def stages_run(log: str) -> set[str]:
+    return set(re.findall(r"Running stage '([^']+)'", log))
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory) -> Path:
+    """What git would give a stranger, with the uncommitted state of tracked files, and a tiny study."""
+    folder = tmp_path_factory.mktemp("clone")
+    listed = run("git", "ls-files", "-co", "--exclude-standard", folder=REPOSITORY).stdout.split("\n")
+    for name in filter(None, listed):
+        if (REPOSITORY / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(REPOSITORY / name, folder / name)
+    run("git", "init", "--quiet", folder=folder)
+    synthetic = yaml.safe_load((folder / "params.yaml").read_text())["datasets"]["synthetic"]
+    small = synthetic | {"size": 32, "images": {"train": 64, "validation": 32, "test": 32}}
+    change(folder, datasets={"synthetic": small}, **FEW)
+    (folder / "dvc.lock").unlink(missing_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def study(clone) -> Path:
+    done = run("dvc", "repro", folder=clone)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    return clone
+
+
+def table(study: Path, detector: str, attack: str) -> pd.DataFrame:
+    return pd.read_parquet(study / f"outputs/tables/synthetic/{detector}/{attack}.parquet")
+
+
+def first_table(page: str) -> dict[str, list[str]]:
+    """The first table of an HTML page, by column."""
+    rows = BeautifulSoup(page, "html.parser").find("table").find_all("tr")
+    names, *cells = ([cell.get_text(strip=True) for cell in row.find_all(["th", "td"])] for row in rows)
+    return {name: list(column) for name, column in zip(names, zip(*cells, strict=True), strict=True)}
+
+
+def test_tables_keep_the_laws(study):
+    for detector in FEW["detectors"]:
+        for attack in FEW["attacks"]:
+            rows = table(study, detector, attack)
+            assert len(rows) == 32 * len(FEW["epsilons"])
+            assert (rows.loc[rows["epsilon"] == 0, "shift"] == 0).all()
+            assert (rows["linf"] <= rows["epsilon"] + 1e-6).all()
+            tolerances = [0, 0.01, 0.1, 0.5, 1]
+            curve = [(rows["shift"] <= tolerance).groupby(rows["epsilon"]).mean() for tolerance in tolerances]
+            assert all((after >= before).all() for before, after in pairwise(curve))
+            assert (curve[-1] == 1).all()
+
+
+def test_the_figure_is_drawn(study):
+    text = (study / "book/figure1.svg").read_text()
+    assert text.startswith("<?xml")
+    assert len(re.findall(r'<g id="axes_\d+">', text)) == 2 * len(FEW["attacks"])  # a left and a right axis each
+
+
+def test_every_cell_has_a_page_with_numbers_that_pandas_finds_again(study):
+    for detector in FEW["detectors"]:
+        for attack in FEW["attacks"]:
+            page = (study / f"outputs/book/evaluations/synthetic-{detector}-{attack}.html").read_text()
+            rows = table(study, detector, attack)
+            robust = (rows["shift"] <= 0.1).groupby(rows["epsilon"]).mean()
+            right = ((rows["p_attacked"] > 0.5) == (rows["label"] == 1)).groupby(rows["epsilon"]).mean()
+            shown = first_table(page)
+            assert shown["RA"] == [f"{share:.3f}" for share in right]
+            assert shown["RR(0.1)"] == [f"{share:.3f}" for share in robust]
+
+
+def test_pages_with_drawn_data_say_so(study):
+    pages = [*study.glob("outputs/book/*/synthetic*.html"), study / "outputs/book/index.html"]
+    assert len(pages) == 1 + 2 + 4 + 1
+    assert all("Synthetic data." in page.read_text() for page in pages)
+
+
+def test_nothing_changed_means_nothing_runs(study):
+    started = time.monotonic()
+    again = run("dvc", "repro", folder=study)
+    assert again.returncode == 0
+    assert stages_run(again.stdout) == set()
+    assert time.monotonic() - started < 30
+
+
+def test_other_steps_rerun_that_attack_and_the_figure_alone(study):
+    change(study, attacks=FEW["attacks"] | {"pgd": {"rule": "pgd", "steps": 2}})
+    planned = run("dvc", "repro", "--dry", folder=study)
+    change(study, attacks=FEW["attacks"])
+    assert stages_run(planned.stdout) == {
+        "evaluate@synthetic-resnet-pgd",
+        "evaluate@synthetic-meso4-pgd",
+        "figure1",
+        "index",
+        "book",
+    }
+
+
+def test_equal_inputs_give_equal_bytes(study):
+    patterns = ["outputs/tables/**/*.parquet", "outputs/notebooks/**/*.ipynb", "outputs/checkpoints/**/*", "book/*.svg"]
+    before = [hashes(study, pattern) for pattern in patterns]
+    shutil.rmtree(study / "outputs")
+    shutil.rmtree(study / ".dvc" / "cache")
+    (study / "dvc.lock").unlink()
+    done = run("dvc", "repro", "figure1", "evaluate", "training-page", "index", folder=study)
+    assert done.returncode == 0, done.stderr[-2000:]
+    after = [hashes(study, pattern) for pattern in patterns]
+    del before[1]["outputs/notebooks/datasets/synthetic.ipynb"]  # not asked for again
+    assert after == before
+
+
+def test_a_wrong_name_stops_before_anything_runs(study):
+    change(study, attacks=FEW["attacks"] | {"pdg": {"rule": "pdg"}})
+    checked = run("python", "-m", "rrlib", "check", folder=study)
+    change(study, attacks=FEW["attacks"])
+    assert checked.returncode == 1
+    assert checked.stderr == (
+        "error: params.yaml: attacks.pdg: attack pdg is not known; "
+        "choose from noise, fgsm, pgd, cw, torchattacks:NAME\n"
+    )

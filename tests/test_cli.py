@@ -1,0 +1,76 @@
+"""The command line: what it prints, and its exit code."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rrlib import study
+from rrlib.__main__ import main
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess:
+    """The command as a person runs it, in a process of its own."""
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
+    command = [sys.executable, "-m", "rrlib", *arguments]
+    return subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=60)
+
+
+def test_check_says_what_the_study_asks_for():
+    found = study.load(REPOSITORY / "params.yaml")
+    done = run("check")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(
+        f"params.yaml: {len(found.datasets)} data set(s) × {len(found.detectors)} detector(s)"
+    )
+    assert done.stdout.endswith(f"= {len(found.cells())} cells at {len(found.epsilons)} epsilons\n")
+
+
+def test_an_unknown_data_set_is_one_line_of_error_and_exit_code_1():
+    done = run("dataset", "nope")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert re.fullmatch(r"error: data set nope is not in params\.yaml; choose from [^\n]+\n", done.stderr)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["checkpoint", "synthetic", "nope"], "detector nope is not in params.yaml; choose from "),
+        (["notebook", "nope", "outputs/nope.ipynb"], "notebooks/nope.ipynb is absent; choose from "),
+        (["notebook", "index", "outputs/nope.ipynb", "budget"], "budget is no parameter; write KEY=VALUE"),
+    ],
+)
+def test_what_cannot_be_used_is_said_in_one_line(monkeypatch, capsys, arguments, message):
+    monkeypatch.chdir(REPOSITORY)
+    assert main(arguments) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    (line,) = said.err.splitlines()
+    assert line.startswith(f"error: {message}")
+
+
+def test_outside_a_repository_the_absent_study_is_named(monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    assert main(["check"]) == 1
+    expected = "error: params.yaml is absent; run this from the repository's root, where the study lies\n"
+    assert capsys.readouterr().err == expected
+
+
+def test_a_file_that_cannot_be_read_is_named(monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    Path("params.yaml").mkdir()
+    assert main(["check"]) == 1
+    assert re.fullmatch(r"error: params\.yaml: Is a directory; [^\n]+\n", capsys.readouterr().err)
+
+
+@pytest.mark.parametrize("arguments", [[], ["nope"], ["dataset"]])
+def test_a_command_that_is_no_command_shows_the_usage_and_exits_with_2(capsys, arguments):
+    with pytest.raises(SystemExit) as exit_:
+        main(arguments)
+    assert exit_.value.code == 2
+    assert capsys.readouterr().err.startswith("usage: python -m rrlib")
