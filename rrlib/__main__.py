@@ -79,9 +79,8 @@ def _checkpoint(options: argparse.Namespace) -> None:
 
 
 def _notebook(options: argparse.Namespace) -> None:
-    from rrlib import notebooks, study
+    from rrlib import notebooks
 
-    study.load()
     pairs = [parameter.partition("=") for parameter in options.parameters]
     if wrong := [key for key, equals, _ in pairs if not equals]:
         raise InputError(f"{wrong[0]} is no parameter; write KEY=VALUE")

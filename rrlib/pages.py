@@ -5,9 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
-from IPython.display import Markdown
+from IPython.display import HTML, Markdown
 from matplotlib_inline.backend_inline import set_matplotlib_formats
-from pandas.io.formats.style import Styler
 
 from rrlib import figures
 from rrlib.errors import InputError
@@ -35,8 +34,8 @@ def synthetic_note(definition: Mapping) -> Markdown:
     )
 
 
-def show(table: pd.DataFrame, missing: str = "") -> Styler:
+def show(table: pd.DataFrame, missing: str = "") -> HTML:
     """A table as a page shows it: no index, three decimals, ε as short as it is; equal tables give equal bytes."""
     epsilons = [column for column in table if column in ("ε", "epsilon")]
     style = table.style.hide(axis="index").format(precision=3, na_rep=missing).format("{:g}", subset=epsilons)
-    return style.set_uuid("table").set_table_attributes('class="dataframe"')
+    return HTML(style.set_uuid("table").set_table_attributes('class="dataframe"').to_html())
