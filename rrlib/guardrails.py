@@ -38,7 +38,7 @@ def abstention(table: pd.DataFrame, epsilon: float, budget: float) -> pd.DataFra
                 *cell,
                 tolerance,
                 decided.mean(),
-                right[decided].mean() if decided.any() else None,
+                right[decided].mean() if decided.any() else np.nan,
                 (decided & flips).mean(),
             ]
         )

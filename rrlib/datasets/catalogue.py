@@ -27,6 +27,11 @@ def check(where: str, definition: dict) -> None:
             f"{where} has the options {', '.join(sorted(options)) or 'none'}; "
             f"the kind {kind} takes {', '.join(sorted(needed | ignored))}"
         )
+    if kind == "synthetic":
+        try:
+            synthetic.check(**{key: definition[key] for key in needed})
+        except InputError as error:
+            raise InputError(f"{where}: {error}") from None
 
 
 def prepare(name: str, definition: dict, folder: Path) -> None:

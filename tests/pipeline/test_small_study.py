@@ -1,79 +1,14 @@
 """The whole path, small: a temporary clone, `dvc repro` with tiny parameters, its tables, figure and book."""
 
-import hashlib
-import os
 import re
-import shutil
-import subprocess
-import sys
 import time
 from itertools import pairwise
-from pathlib import Path
 
-import pandas as pd
 import pytest
-import yaml
 from bs4 import BeautifulSoup
-
-REPOSITORY = Path(__file__).resolve().parents[2]
-
+from small import FEW, change, run, stages_run, table
 
 pytestmark = pytest.mark.slow
-FEW = {
-    "epsilons": [0, 0.01, 0.2],
-    "highlight": {"epsilon": 0.01, "tolerance": 0.1, "attack": "pgd"},
-    "detectors": {
-        "resnet": {"architecture": "resnet", "input_size": 32, "seed": 0, "training": {"epochs": 2}},
-        "meso4": {"architecture": "meso4", "input_size": 32, "seed": 0, "training": {"epochs": 1}},
-    },
-    "attacks": {"fgsm": {"rule": "fgsm"}, "pgd": {"rule": "pgd", "steps": 3}},
-}
-
-
-def run(*command: str, folder: Path) -> subprocess.CompletedProcess:
-    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "DVC_NO_ANALYTICS": "1"}
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
-
-
-def change(folder: Path, **parameters: object) -> None:
-    path = folder / "params.yaml"
-    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | parameters, sort_keys=False))
-
-
-def hashes(folder: Path, pattern: str) -> dict[str, str]:
-    return {str(p.relative_to(folder)): hashlib.md5(p.read_bytes()).hexdigest() for p in sorted(folder.glob(pattern))}
-
-
-def stages_run(log: str) -> set[str]:
-    return set(re.findall(r"Running stage '([^']+)'", log))
-
-
-@pytest.fixture(scope="module")
-def clone(tmp_path_factory) -> Path:
-    """What git would give a stranger, with the uncommitted state of tracked files, and a tiny study."""
-    folder = tmp_path_factory.mktemp("clone")
-    listed = run("git", "ls-files", "-co", "--exclude-standard", folder=REPOSITORY).stdout.split("\n")
-    for name in filter(None, listed):
-        if (REPOSITORY / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(REPOSITORY / name, folder / name)
-    run("git", "init", "--quiet", folder=folder)
-    synthetic = yaml.safe_load((folder / "params.yaml").read_text())["datasets"]["synthetic"]
-    small = synthetic | {"size": 32, "images": {"train": 64, "validation": 32, "test": 32}}
-    change(folder, datasets={"synthetic": small}, **FEW)
-    (folder / "dvc.lock").unlink(missing_ok=True)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def study(clone) -> Path:
-    done = run("dvc", "repro", folder=clone)
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-    return clone
-
-
-def table(study: Path, detector: str, attack: str) -> pd.DataFrame:
-    return pd.read_parquet(study / f"outputs/tables/synthetic/{detector}/{attack}.parquet")
 
 
 def first_table(page: str) -> dict[str, list[str]]:
@@ -139,19 +74,6 @@ def test_other_steps_rerun_that_attack_and_the_figure_alone(study):
         "index",
         "book",
     }
-
-
-def test_equal_inputs_give_equal_bytes(study):
-    patterns = ["outputs/tables/**/*.parquet", "outputs/notebooks/**/*.ipynb", "outputs/checkpoints/**/*.safetensors", "book/*.svg"]
-    before = [hashes(study, pattern) for pattern in patterns]
-    shutil.rmtree(study / "outputs")
-    shutil.rmtree(study / ".dvc" / "cache")
-    (study / "dvc.lock").unlink()
-    done = run("dvc", "repro", "figure1", "evaluate", "training-page", "index", folder=study)
-    assert done.returncode == 0, done.stderr[-2000:]
-    after = [hashes(study, pattern) for pattern in patterns]
-    del before[1]["outputs/notebooks/datasets/synthetic.ipynb"]  # not asked for again
-    assert after == before
 
 
 def test_a_wrong_name_stops_before_anything_runs(study):

@@ -1,0 +1,24 @@
+"""Two runs from nothing give the same bytes."""
+
+import shutil
+
+import pytest
+from small import hashes, run
+
+pytestmark = pytest.mark.slow
+MADE = [
+    "outputs/tables/**/*.parquet",
+    "outputs/notebooks/**/*.ipynb",
+    "outputs/checkpoints/**/*.safetensors",
+    "book/*.svg",
+]
+
+
+def test_equal_inputs_give_equal_bytes(study, tmp_path):
+    again = tmp_path / "again"
+    shutil.copytree(study, again, ignore=shutil.ignore_patterns("outputs", "dvc.lock", "cache", "tmp"))
+    done = run("dvc", "repro", "figure1", "index", "dataset-page", "training-page", folder=again)
+    assert done.returncode == 0, done.stderr[-2000:]
+    for pattern in MADE:
+        assert hashes(again, pattern) == hashes(study, pattern)
+        assert hashes(again, pattern)

@@ -1,0 +1,47 @@
+"""What notebooks begin with, show and end with."""
+
+import hashlib
+import re
+
+import pandas as pd
+import pytest
+
+from rrlib import pages, provenance
+from rrlib.errors import InputError
+
+
+def test_begin_goes_to_the_root_from_any_folder_below(tmp_path, monkeypatch):
+    (tmp_path / "params.yaml").touch()
+    below = tmp_path / "notebooks" / "deep"
+    below.mkdir(parents=True)
+    monkeypatch.chdir(below)
+    pages.begin()
+    assert pages.Path.cwd() == tmp_path
+
+
+def test_begin_outside_a_repository_says_so(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=re.escape(f"no params.yaml in {tmp_path} or above it")):
+        pages.begin()
+
+
+def test_only_drawn_data_carry_the_note():
+    assert "Synthetic data." in pages.synthetic_note({"kind": "synthetic"}).data
+    assert pages.synthetic_note({"kind": "folder"}).data == ""
+
+
+def test_equal_tables_are_shown_with_equal_bytes():
+    table = pd.DataFrame({"ε": [0.002, 0.1], "RA": [0.98765, None]})
+    first, again = pages.show(table, missing="none"), pages.show(table.copy(), missing="none")
+    assert first.data == again.data
+    for cell in (">0.002<", ">0.1<", ">0.988<", ">none<"):
+        assert cell in first.data
+
+
+def test_the_record_names_inputs_by_their_hash(tmp_path):
+    path = tmp_path / "table"
+    path.write_bytes(b"content")
+    record = provenance.record([path], {"seed": 0}).set_index("name")["value"]
+    assert record[str(path)] == f"SHA-256 {hashlib.sha256(b'content').hexdigest()[:12]}…"
+    assert record["seed"] == "0"
+    assert record["rrlib"] == "0.1.0"
