@@ -179,7 +179,7 @@ def test_a_camera_adds_the_noise_it_says():
         ({"images": {}}, "images is {}; give a count for at least one of train, validation, test"),
         ({"images": {"val": 8}}, "images.val is not known; choose from train, validation, test"),
         ({"images": {"test": 0}}, "images.test is 0; a count is at least 1; leave a split out to have none"),
-        ({"seed": -1}, "seed is -1; a seed is 0 or more; give another"),
+        ({"seed": -1}, "seed is -1; a seed is a whole number, 0 or more; give another"),
         ({"strength": 0.0}, "strength is 0.0; it lies above 0 and up to 1; give one in that range"),
         ({"strength": 1.5}, "strength is 1.5; it lies above 0 and up to 1; give one in that range"),
     ],

@@ -1,0 +1,44 @@
+"""Is channels last worth it? One gradient of each detector in both layouts, interleaved in one run, one thread.
+
+    python benchmarks/memory_format.py
+
+Prints, per architecture, the ratio of processor times (channels last / default; below 1 is faster) as the median over
+pairs, and the largest difference of probabilities between the two.
+"""
+
+import copy
+import statistics
+import time
+
+import torch
+
+from rrlib.attacks.gradients import margin_gradient
+from rrlib.detectors.catalogue import ARCHITECTURES, build
+from rrlib.devices import place
+
+PAIRS, BATCH, SIZE = 9, 128, 64
+
+
+def seconds(detector: torch.nn.Module, x: torch.Tensor, labels: torch.Tensor) -> float:
+    started = time.process_time()
+    margin_gradient(detector, x, labels)
+    return time.process_time() - started
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    x = torch.rand(BATCH, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(0))
+    labels = torch.arange(BATCH) % 2
+    print(f"{BATCH} images of {SIZE} px, {PAIRS} pairs, torch {torch.__version__}")
+    for name in ARCHITECTURES:
+        default = build(name, SIZE, seed=0).eval().requires_grad_(False)
+        last = place(copy.deepcopy(default), "cpu")
+        ratios = []
+        for _ in range(PAIRS + 1):
+            ratios.append(seconds(last, x, labels) / seconds(default, x, labels))
+        difference = (default(x).softmax(1) - last(x).softmax(1)).abs().max()
+        print(f"{name:16} {statistics.median(ratios[1:]):.2f}   largest difference {float(difference):.1e}")
+
+
+if __name__ == "__main__":
+    main()
