@@ -84,7 +84,6 @@ def _notebook(options: argparse.Namespace) -> None:
     pairs = [parameter.partition("=") for parameter in options.parameters]
     if wrong := [key for key, equals, _ in pairs if not equals]:
         raise InputError(f"{wrong[0]} is no parameter; write KEY=VALUE")
-    print(f"page {options.target}", file=sys.stderr)
     notebooks.execute(options.name, options.target, {key: value for key, _, value in pairs})
 
 

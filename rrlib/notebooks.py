@@ -34,6 +34,7 @@ def execute(name: str, target: Path, parameters: dict[str, str]) -> None:
     for key in parameters:
         if key not in allowed:
             raise InputError(f"{source} has no parameter {key}; its parameters are {', '.join(allowed) or 'none'}")
+    print(f"page {target}", file=sys.stderr)
     target.parent.mkdir(parents=True, exist_ok=True)
     unfinished = target.with_name(f".{target.stem}.{os.getpid()}.ipynb")
     try:

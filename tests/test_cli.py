@@ -74,3 +74,17 @@ def test_a_command_that_is_no_command_shows_the_usage_and_exits_with_2(capsys, a
         main(arguments)
     assert exit_.value.code == 2
     assert capsys.readouterr().err.startswith("usage: python -m rrlib")
+
+
+def test_a_full_disk_is_one_line_and_leaves_no_file_under_its_final_name(tmp_path):
+    """A limit on file size stands in for the disk: writing fails at the same place, with the system's own word."""
+    (tmp_path / "params.yaml").write_text((REPOSITORY / "params.yaml").read_text())
+    command = f"ulimit -f 1; exec {sys.executable} -m rrlib dataset synthetic"
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
+    done = subprocess.run(["bash", "-c", command], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("error: ")
+    assert "File too large" in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.rglob("*.png"))
+    assert not list(tmp_path.rglob("manifest.csv"))
