@@ -10,6 +10,8 @@ export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 export PATH := $(abspath $(BIN)):$(PATH)
 export DVC_NO_ANALYTICS := 1
 export PYTHONHASHSEED := 0
+# threads that spin while they wait cost a busy machine several times the work
+export OMP_WAIT_POLICY := PASSIVE
 
 .PHONY: all setup book test lint lab lock
 all: book

@@ -11,6 +11,8 @@ from rrlib.errors import InputError
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; 0 when it went well, 1 when the input cannot be used, 130 when it was interrupted."""
     options = _parser().parse_args(arguments)
+    # Threads that spin while they wait cost a busy machine several times the work; read once, when torch is loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         options.run(options)
     except InputError as error:

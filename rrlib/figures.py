@@ -97,7 +97,7 @@ def plot_surface(table: pd.DataFrame, ax: Axes, tolerances: Sequence[float] = tu
 def plot_training(history: Sequence[dict], best_epoch: int) -> Figure:
     """Losses and validation accuracies per epoch, with the epoch whose weights were kept."""
     frame = pd.DataFrame(history).set_index("epoch")
-    figure, (left, right) = plt.subplots(1, 2, figsize=(8, 2.9), layout="constrained")
+    figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.1), layout="constrained")
     for ax, measure, label in ((left, "loss", "cross-entropy (nats) ↓"), (right, "accuracy", "accuracy ↑")):
         for column, style in zip([c for c in frame if c.endswith(measure)], ("-o", "--s", ":D"), strict=False):
             ax.plot(frame.index, frame[column], style, markersize=3, label=column.replace("_", " "))
@@ -110,7 +110,7 @@ def plot_training(history: Sequence[dict], best_epoch: int) -> Figure:
 
 def plot_clean(table: pd.DataFrame) -> Figure:
     """Where a detector's clean probabilities lie, by label, and how often they are right (reliability)."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(8, 2.9), layout="constrained")
+    figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.1), layout="constrained")
     bins = np.linspace(0, 1, 11)
     for label, (name, hatch) in enumerate((("real", ""), ("fake", "///"))):
         left.hist(table.loc[table["label"] == label, "p_clean"], bins, alpha=0.6, label=name, hatch=hatch)

@@ -6,8 +6,10 @@ import numpy as np
 import pandas as pd
 
 from rrlib.errors import InputError
-from rrlib.statistics import paired_bootstrap
+from rrlib.statistics import group_bootstrap
 from rrlib.summary import correct
+
+DRAWS = 20_000  # the corrected level lies far out, where a bootstrap of the usual 1000 draws has nothing
 
 
 def abstention(table: pd.DataFrame, epsilon: float, budget: float) -> pd.DataFrame:
@@ -45,36 +47,52 @@ def abstention(table: pd.DataFrame, epsilon: float, budget: float) -> pd.DataFra
     return pd.DataFrame(rows, columns=["dataset", "detector", "attack", "tolerance", "decided", "right", "flipped"])
 
 
-def compare(table: pd.DataFrame, tolerance: float, attack: str, confidence: float = 0.95) -> pd.DataFrame:
-    """RA and RR(τ) of every two detectors on the same samples, at every ε > 0, under one attack.
+def compare(table: pd.DataFrame, tolerance: float, confidence: float = 0.95) -> pd.DataFrame:
+    """RA and RR(τ) of every two detectors on the same samples, under every attack and at every ε > 0.
 
-    Columns: dataset, epsilon, first, second, then for each of RA and RR the two values, their difference and its
-    interval (`ra_difference`, `ra_low`, `ra_high`, …). The paired bootstrap over groups holds for all comparisons of
-    one data set together: its level is corrected for their number (Bonferroni).
+    Columns: dataset, attack, epsilon, first, second, then for each of RA and RR the two values, their difference and
+    its interval (`ra_first`, `ra_second`, `ra_difference`, `ra_low`, `ra_high`, `rr_first`, …). The intervals (paired
+    bootstrap over groups) hold for all comparisons of a data set together: their level is corrected for the number of
+    comparisons (Bonferroni). Empty where there is only one detector.
     """
-    rows = []
-    table = table[(table["attack"] == attack) & (table["epsilon"] > 0)]
-    for dataset, part in table.groupby("dataset", sort=False):
-        pairs = list(combinations(part["detector"].unique(), 2))
-        count = 2 * len(pairs) * part["epsilon"].nunique()
-        for epsilon, at in part.groupby("epsilon"):
-            for first, second in pairs:
-                a, b = (at[at["detector"] == name].sort_values("sample") for name in (first, second))
-                row = {"dataset": dataset, "epsilon": epsilon, "first": first, "second": second}
-                measures = {"ra": (correct(a), correct(b)), "rr": (a["shift"] <= tolerance, b["shift"] <= tolerance)}
-                for name, (x, y) in measures.items():
-                    low, high = paired_bootstrap(
-                        x.to_numpy(), y.to_numpy(), a["group"], confidence=1 - (1 - confidence) / count, draws=10_000
-                    )
-                    row |= {f"{name}_first": x.mean(), f"{name}_second": y.mean()}
-                    row |= {f"{name}_difference": x.mean() - y.mean(), f"{name}_low": low, f"{name}_high": high}
-                rows.append(row)
-    return pd.DataFrame(rows)
+    table = table[table["epsilon"] > 0]
+    table = table.assign(ra=correct(table), rr=table["shift"] <= tolerance).sort_values("sample", kind="stable")
+    parts = [_compare(dataset, part, confidence) for dataset, part in table.groupby("dataset", sort=False)]
+    return pd.concat(parts, ignore_index=True)
 
 
-def alike_in_ra_apart_in_rr(comparison: pd.DataFrame) -> pd.DataFrame:
-    """The comparisons that the paper is about: RA is not told apart, RR is; the largest difference in RR first."""
-    alike = (comparison["ra_low"] <= 0) & (comparison["ra_high"] >= 0)
+def _compare(dataset: str, table: pd.DataFrame, confidence: float) -> pd.DataFrame:
+    """`compare` on one data set; every (attack, ε, detector) holds the same samples in the same order."""
+    hits = {key: part[["ra", "rr"]].to_numpy(float) for key, part in table.groupby(["attack", "epsilon", "detector"])}
+    groups = next(part["group"] for _, part in table.groupby(["attack", "epsilon", "detector"]))
+    detectors = sorted(table["detector"].unique())
+    rows, differences = [], []
+    for attack, epsilon in sorted({key[:2] for key in hits}):
+        for first, second in combinations(detectors, 2):
+            a, b = hits[attack, epsilon, first], hits[attack, epsilon, second]
+            rows.append([dataset, attack, epsilon, first, second, *a.mean(axis=0), *b.mean(axis=0)])
+            differences.append(a - b)
+    names = ["dataset", "attack", "epsilon", "first", "second", "ra_first", "rr_first", "ra_second", "rr_second"]
+    frame = pd.DataFrame(rows, columns=names)
+    if not rows:
+        return frame
+    stacked = np.concatenate(differences, axis=1)  # (N, 2 × comparisons), RA and RR by turns
+    corrected = 1 - (1 - confidence) / stacked.shape[1]
+    low, high = group_bootstrap(stacked, groups, draws=DRAWS, confidence=corrected)
+    for turn, name in enumerate(("ra", "rr")):
+        frame[f"{name}_difference"] = frame[f"{name}_first"] - frame[f"{name}_second"]
+        frame[f"{name}_low"], frame[f"{name}_high"] = low[turn::2], high[turn::2]
+    return frame
+
+
+def alike_in_ra_apart_in_rr(comparison: pd.DataFrame, alike: float = 0.05) -> pd.DataFrame:
+    """The comparisons that the paper is about, the largest difference in RR first.
+
+    RA differs by at most `alike`, in an interval that holds zero, and the interval of the difference in RR does not.
+    """
+    if comparison.empty:
+        return comparison
+    same = (comparison["ra_difference"].abs() <= alike) & (comparison["ra_low"] <= 0) & (comparison["ra_high"] >= 0)
     apart = (comparison["rr_low"] > 0) | (comparison["rr_high"] < 0)
-    found = comparison[alike & apart]
-    return found.reindex(found["rr_difference"].abs().sort_values(ascending=False, kind="stable").index)
+    found = comparison[same & apart]
+    return found.loc[found["rr_difference"].abs().sort_values(ascending=False, kind="stable").index]

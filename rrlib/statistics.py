@@ -12,6 +12,7 @@ from scipy.stats import norm
 
 from rrlib.errors import InputError
 
+CHUNK = 2**20  # numbers held at once while groups are resampled
 Interval = tuple[np.ndarray, np.ndarray]  # low, high; numpy scalars where the input is scalar
 
 
@@ -110,11 +111,12 @@ def group_bootstrap(
     table = np.zeros((count, 1 + values[0].size))
     np.add.at(table, codes, np.column_stack([np.ones(len(values)), values]))
     generator = np.random.default_rng(seed)
-    means = np.empty((draws, *values.shape[1:]))
-    for draw in range(draws):
-        times = np.bincount(generator.integers(count, size=count), minlength=count)
-        size, *sums = times @ table
-        means[draw] = np.reshape(sums, values.shape[1:]) / size
+    means = []
+    for first in range(0, draws, chunk := max(1, CHUNK // count)):
+        times = generator.multinomial(count, np.full(count, 1 / count), size=min(chunk, draws - first))
+        size, *sums = (times @ table).T
+        means.append(np.transpose(sums) / size[:, None])
+    means = np.concatenate(means).reshape(draws, *values.shape[1:])
     low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
     return low, high
 
