@@ -78,7 +78,7 @@ def split_by_clean(table: pd.DataFrame, tolerance: float) -> pd.DataFrame:
         row = {**dict(zip(CELL, cell, strict=True)), "ε": epsilon}
         for name, chosen in (("right", was_right[part.index]), ("wrong", ~was_right[part.index])):
             row[f"samples {name} before"] = int(chosen.sum())
-            row[f"their RR({tolerance:g}), {name}"] = (part.loc[chosen, "shift"] <= tolerance).mean()
+            row[f"RR({tolerance:g}) if {name}"] = (part.loc[chosen, "shift"] <= tolerance).mean()
         rows.append(row)
     return pd.DataFrame(rows)
 

@@ -111,15 +111,15 @@ def test_rr_is_split_by_what_was_right_before_the_attack(six_rows):
     clean, attacked = summary.split_by_clean(six_rows, 0.1).to_dict("records")
     assert (clean["ε"], attacked["ε"]) == (0, 0.1)
     assert (attacked["samples right before"], attacked["samples wrong before"]) == (2, 1)
-    assert attacked["their RR(0.1), right"] == 0  # a moved by 0.5, b by 0.125
-    assert attacked["their RR(0.1), wrong"] == 1  # c is unmoved, and wrong as before
-    assert (clean["their RR(0.1), right"], clean["their RR(0.1), wrong"]) == (1, 1)
+    assert attacked["RR(0.1) if right"] == 0  # a moved by 0.5, b by 0.125
+    assert attacked["RR(0.1) if wrong"] == 1  # c is unmoved, and wrong as before
+    assert (clean["RR(0.1) if right"], clean["RR(0.1) if wrong"]) == (1, 1)
 
 
 def test_rr_of_samples_that_there_are_none_of_is_missing(six_rows):
     found = summary.split_by_clean(six_rows[:4], 0.1)
     assert found["samples wrong before"].tolist() == [0, 0]
-    assert found["their RR(0.1), wrong"].isna().all()
+    assert found["RR(0.1) if wrong"].isna().all()
 
 
 def test_a_rerun_differs_from_its_own_record_by_nothing_and_from_another_by_the_largest_difference(many_rows):

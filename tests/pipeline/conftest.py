@@ -16,7 +16,7 @@ def clone(tmp_path_factory) -> Path:
     for name in filter(None, listed):
         if (REPOSITORY / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(REPOSITORY / name, folder / name)
+            shutil.copy2(REPOSITORY / name, folder / name)  # with its time, which make looks at
     run("git", "init", "--quiet", folder=folder)
     synthetic = yaml.safe_load((folder / "params.yaml").read_text())["datasets"]["synthetic"]
     small = synthetic | {"size": 32, "images": {"train": 64, "validation": 32, "test": 32}}
