@@ -62,8 +62,8 @@ class CWL2:
     sample keeps the nearest x′ seen whose wrong answer leads by more than `confidence` logits; if there is none, it
     stays. One that errs so from the start is left alone and costs no more. Nothing is summed over the batch.
 
-    `steps` counts the points looked at per c, the clean image, which all c share, among them: the detector is asked for
-    at most `search_steps` × `steps` gradients, whatever the number of ε.
+    Each c looks at `steps` points, of which the first is the clean image and shared by all c. So the detector is asked
+    for at most `search_steps` × `steps` gradients, whatever the number of ε.
     """
 
     steps: int = 50
