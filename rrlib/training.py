@@ -12,7 +12,8 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from rrlib import attacks
-from rrlib.attacks.rules import PGD, check_steps
+from rrlib.attacks.options import check_whole
+from rrlib.attacks.rules import PGD
 from rrlib.devices import place
 from rrlib.errors import InputError
 
@@ -30,7 +31,7 @@ class Adversarial:
 
     def __post_init__(self) -> None:
         attacks.check_epsilons([self.epsilon], "epsilon")
-        check_steps(self.steps)
+        check_whole("steps", self.steps)
 
 
 @dataclass(frozen=True)

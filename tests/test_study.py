@@ -126,7 +126,7 @@ WHOLE = f"it is a whole number from {{}} to {2**31 - 1}"
         (
             "attacks.pgd.rule",
             "pdg",
-            "attacks.pgd: attack pdg is not known; choose from noise, fgsm, pgd, cw, torchattacks:NAME",
+            "attacks.pgd: attack pdg is not known; choose from noise, fgsm, pgd, cw, cw_l2, shift, torchattacks:NAME",
         ),
         ("device", "tpu", "device: tpu is not known; choose from auto, cpu, cuda, mps"),
         ("distance", "kl", "distance: kl is not known; choose from linf, tv, l2, js"),
@@ -241,7 +241,7 @@ WHOLE = f"it is a whole number from {{}} to {2**31 - 1}"
             0.1,
             "detectors.meso.training.adversarial: eps is not a known key; choose from epsilon, steps",
         ),
-        ("attacks.pgd.stepz", 3, "attacks.pgd: pgd has no option stepz; its options are steps, random_start"),
+        ("attacks.pgd.stepz", 3, "attacks.pgd: pgd has no option stepz; its options are steps, random_start, restarts"),
         # keys that are missing
         ("attacks", ABSENT, f"lacks attacks; add it (required: {TOP})"),
         ("highlight.attack", ABSENT, "highlight lacks attack; add it (required: epsilon, tolerance, attack)"),
@@ -348,8 +348,10 @@ def test_any_other_value_anywhere_is_taken_or_answered_with_its_place(place, val
 
 @FUZZ
 @given(
-    rule=st.sampled_from(["noise", "fgsm", "pgd", "cw", "torchattacks:PGD", "torchattacks:CW"]),
-    option=st.sampled_from(["steps", "random_start", "confidence", "alpha", "eps", "name", "self", 1]),
+    rule=st.sampled_from(["noise", "fgsm", "pgd", "cw", "cw_l2", "shift", "torchattacks:PGD", "torchattacks:CW"]),
+    option=st.sampled_from(
+        ["steps", "random_start", "restarts", "confidence", "initial_c", "alpha", "eps", "name", "self", 1]
+    ),
     value=VALUES,
 )
 def test_any_option_of_an_attack_is_taken_or_answered_with_its_place(rule, option, value):

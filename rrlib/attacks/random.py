@@ -24,8 +24,10 @@ def _mix(z: torch.Tensor) -> torch.Tensor:
     return z ^ _shift_right(z, 31)
 
 
-def uniform(shape: torch.Size | tuple[int, ...], seed: int, samples: torch.Tensor) -> torch.Tensor:
+def uniform(shape: torch.Size | tuple[int, ...], seed: int, samples: torch.Tensor, restart: int = 0) -> torch.Tensor:
     """Numbers uniform on [−1, 1), float32, of `shape` (N, …), on the device of `samples` (N,), int64.
+
+    Restart 0 takes a sample's first numbers, restart 1 those that follow, and so on.
 
     >>> one = uniform((2, 3), seed=0, samples=torch.tensor([7, 8]))
     >>> other = uniform((2, 3), seed=0, samples=torch.tensor([8, 7]))
@@ -34,6 +36,7 @@ def uniform(shape: torch.Size | tuple[int, ...], seed: int, samples: torch.Tenso
     """
     numbers = int(torch.Size(shape[1:]).numel())
     key = _mix(_mix(torch.full_like(samples, seed + 1) * _GOLDEN) + samples * _GOLDEN)
-    counter = torch.arange(1, numbers + 1, device=samples.device, dtype=torch.int64) * _GOLDEN
+    first = restart * numbers + 1
+    counter = torch.arange(first, first + numbers, device=samples.device, dtype=torch.int64) * _GOLDEN
     bits = _shift_right(_mix(key[:, None] + counter), 40)  # 24 bits: what a float32 mantissa holds
     return (bits.float() * 2.0**-23 - 1).reshape(shape)

@@ -2,26 +2,40 @@
 
 `run(detector, x, labels, epsilons, draw)` yields (ε, attacked, gradient) per ε > 0: `attacked` shaped like x, within ε
 of x and in [0, 1]; `gradient` (N,) bool, whether the sample had a non-zero gradient, or None where none is used.
-`draw()` gives numbers uniform on [−1, 1), shaped like x, that depend on the seed and the sample only.
+`draw(restart)` gives numbers uniform on [−1, 1), shaped like x, that depend on the seed, the sample and the restart
+only; `draw()` is `draw(0)`.
 The detector is frozen and in eval mode while a rule runs (`sweep` sees to that).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import nn
 
-from rrlib.attacks.gradients import exists, margin_gradient
+from rrlib.attacks.gradients import exists, margin, margin_gradient
+from rrlib.attacks.options import check_confidence, check_whole
 from rrlib.errors import InputError
 
-Draw = Callable[[], torch.Tensor]
+
+class Draw(Protocol):
+    """Where a rule's random numbers come from."""
+
+    def __call__(self, restart: int = 0) -> torch.Tensor: ...
+
+
 Step = tuple[float, torch.Tensor, torch.Tensor | None]
 
 
 def project(attacked: torch.Tensor, x: torch.Tensor, epsilon: float) -> torch.Tensor:
     """The nearest point of the ε-ball round x that is still a picture."""
     return (x + (attacked - x).clamp(-epsilon, epsilon)).clamp(0, 1)
+
+
+def where(chosen: torch.Tensor, new: torch.Tensor, old: torch.Tensor) -> torch.Tensor:
+    """`new` for the samples that `chosen`, (N,) bool, names and `old` for the others: (N, …), (N, …) → (N, …)."""
+    return torch.where(chosen.view(-1, *[1] * (new.dim() - 1)), new, old)
 
 
 @dataclass(frozen=True)
@@ -54,34 +68,62 @@ class FGSM:
 
 @dataclass(frozen=True)
 class PGD:
-    """Projected gradient descent (Madry et al. 2018, arXiv 1706.06083): signed steps of 2.5 ε / steps, last iterate."""
+    """Projected gradient descent (Madry et al. 2018, arXiv 1706.06083): signed steps of 2.5 ε / steps, last iterate.
+
+    Of several restarts, each from a random start of its own, a sample keeps the one that ends with the largest margin.
+    """
 
     steps: int = 10
     random_start: bool = True
+    restarts: int = 1
 
     def __post_init__(self) -> None:
-        check_steps(self.steps)
+        check_whole("steps", self.steps)
+        check_whole("restarts", self.restarts)
         if not isinstance(self.random_start, bool):
             raise InputError(f"random_start is {self.random_start!r}; it is true or false")
+        if self.restarts > 1 and not self.random_start:
+            raise InputError(
+                f"restarts is {self.restarts} without random_start, so that all would start alike; "
+                "set restarts to 1 or random_start to true"
+            )
 
     def moves(self, margin: torch.Tensor) -> torch.Tensor:
         """Which samples go on: all of them."""
         return torch.ones_like(margin, dtype=torch.bool)
 
+    def starts(self, x: torch.Tensor, draw: Draw) -> list[torch.Tensor]:
+        """Where each restart begins, as a direction in [−1, 1) that ε scales."""
+        return [draw(restart) for restart in range(self.restarts)] if self.random_start else [torch.zeros_like(x)]
+
+    def climb(
+        self, detector: nn.Module, x: torch.Tensor, labels: torch.Tensor, epsilon: float, start: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """The last iterate from one start, and which samples had a gradient on the way."""
+        attacked = (x + epsilon * start).clamp(0, 1)
+        found = torch.zeros(len(x), dtype=torch.bool, device=x.device)
+        per_sample = (-1,) + (1,) * (x.dim() - 1)
+        alpha = 2.5 * epsilon / self.steps
+        for _ in range(self.steps):
+            margins, gradient = margin_gradient(detector, attacked, labels)
+            found |= exists(gradient)
+            step = alpha * gradient.sign() * self.moves(margins).view(per_sample)
+            attacked = project(attacked + step, x, epsilon)
+        return attacked, found
+
     def run(
         self, detector: nn.Module, x: torch.Tensor, labels: torch.Tensor, epsilons: Sequence[float], draw: Draw
     ) -> Iterator[Step]:
-        direction = draw() if self.random_start else torch.zeros_like(x)
-        per_sample = (-1,) + (1,) * (x.dim() - 1)
+        first, *others = self.starts(x, draw)
         for epsilon in epsilons:
-            attacked = (x + epsilon * direction).clamp(0, 1)
-            found = torch.zeros(len(x), dtype=torch.bool, device=x.device)
-            alpha = 2.5 * epsilon / self.steps
-            for _ in range(self.steps):
-                margin, gradient = margin_gradient(detector, attacked, labels)
-                found |= exists(gradient)
-                step = alpha * gradient.sign() * self.moves(margin).view(per_sample)
-                attacked = project(attacked + step, x, epsilon)
+            attacked, found = self.climb(detector, x, labels, epsilon, first)
+            if others:
+                largest = margin(detector, attacked, labels)
+            for start in others:
+                other, found_too = self.climb(detector, x, labels, epsilon, start)
+                margins = margin(detector, other, labels)
+                attacked, found = where(margins > largest, other, attacked), found | found_too
+                largest = torch.maximum(margins, largest)
             yield epsilon, attacked, found
 
 
@@ -99,16 +141,8 @@ class CW(PGD):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        number = isinstance(self.confidence, int | float) and not isinstance(self.confidence, bool)
-        if not number or not 0 <= self.confidence < float("inf"):
-            raise InputError(f"confidence is {self.confidence!r}; it is a finite number of logits ≥ 0")
+        check_confidence(self.confidence)
 
     def moves(self, margin: torch.Tensor) -> torch.Tensor:
         """Which samples go on: those whose wrong answer does not yet lead by more than `confidence`."""
         return margin <= self.confidence
-
-
-def check_steps(steps: object) -> None:
-    """Raise InputError unless `steps` is a whole number ≥ 1."""
-    if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
-        raise InputError(f"steps is {steps!r}; it is a whole number ≥ 1")

@@ -9,8 +9,10 @@ import torch
 from torch import nn
 
 from rrlib.attacks.adapter import PREFIX, TorchAttacks
+from rrlib.attacks.l2 import CWL2
 from rrlib.attacks.random import uniform
 from rrlib.attacks.rules import CW, FGSM, PGD, Draw, Noise, Step
+from rrlib.attacks.shift import Shift
 from rrlib.detectors.contract import frozen
 from rrlib.errors import InputError
 
@@ -23,7 +25,7 @@ class Rule(Protocol):
     ) -> Iterator[Step]: ...
 
 
-RULES: dict[str, type[Rule]] = {"noise": Noise, "fgsm": FGSM, "pgd": PGD, "cw": CW}
+RULES: dict[str, type[Rule]] = {"noise": Noise, "fgsm": FGSM, "pgd": PGD, "cw": CW, "cw_l2": CWL2, "shift": Shift}
 
 
 class Attacked(NamedTuple):
@@ -42,10 +44,10 @@ def rule(name: str, /, **options: object) -> Rule:
     """The attack called `name`, one of `RULES` or `torchattacks:NAME`, with its options checked.
 
     >>> rule("pgd", steps=20)
-    PGD(steps=20, random_start=True)
+    PGD(steps=20, random_start=True, restarts=1)
     >>> rule("pgd", stepz=20)
     Traceback (most recent call last):
-    rrlib.errors.InputError: pgd has no option stepz; its options are steps, random_start
+    rrlib.errors.InputError: pgd has no option stepz; its options are steps, random_start, restarts
     """
     if name.startswith(PREFIX):
         return TorchAttacks(name.removeprefix(PREFIX), options)
@@ -105,8 +107,8 @@ def sweep(
         samples = torch.arange(len(x), device=x.device)
     chosen = rule(attack) if isinstance(attack, str) else attack
 
-    def draw() -> torch.Tensor:
-        return uniform(x.shape, seed, samples.to(x.device))
+    def draw(restart: int = 0) -> torch.Tensor:
+        return uniform(x.shape, seed, samples.to(x.device), restart)
 
     return _run(chosen, detector, x.detach(), labels, epsilons, draw)
 

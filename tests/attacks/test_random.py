@@ -27,6 +27,12 @@ def test_neighbouring_samples_and_seeds_are_uncorrelated():
         assert off_diagonal.abs().max() < 6 / 1000**0.5
 
 
+def test_a_restart_takes_up_the_numbers_of_a_sample_where_the_last_one_left_them():
+    samples = torch.tensor([4, 9])
+    restarts = [uniform((2, 3, 8, 8), seed=3, samples=samples, restart=restart).flatten(1) for restart in range(3)]
+    assert torch.equal(torch.cat(restarts, dim=1), uniform((2, 3 * 3 * 8 * 8), seed=3, samples=samples))
+
+
 def test_splitmix64_gives_its_published_first_outputs():
     # the first number of the sequence with seed 0, as in Java's SplittableRandom
     first = int(_mix(torch.tensor(_GOLDEN))) % 2**64

@@ -7,11 +7,11 @@ import torch
 from torch import nn
 
 from rrlib.attacks import rule, sweep
-from rrlib.attacks.gradients import margin_gradient
+from rrlib.attacks.gradients import margin, margin_gradient
 from rrlib.detectors.catalogue import build
 from rrlib.errors import InputError
 
-ATTACKS = ["noise", "fgsm", "pgd", "cw"]
+ATTACKS = ["noise", "fgsm", "pgd", "cw", "shift", pytest.param(rule("cw_l2", steps=8, search_steps=2), id="cw_l2")]
 EPSILONS = [0, 0.01, 0.05, 0.2]
 
 
@@ -140,6 +140,17 @@ def test_confidence_makes_cw_go_on():
     assert not torch.equal(stops.images, pgd.images)
 
 
+@pytest.mark.parametrize("attack", ["pgd", "cw"])
+def test_restarts_never_lower_the_margin_and_raise_some(attack):
+    detector = build("resnet", 32, seed=0).double()
+    x, labels = batch(dtype=torch.float64)
+    (once,) = sweep(attack, detector, x, labels, [0.05])
+    (often,) = sweep(rule(attack, restarts=3), detector, x, labels, [0.05])
+    gain = margin(detector.eval(), often.images, labels) - margin(detector.eval(), once.images, labels)
+    assert (gain >= 0).all()
+    assert (gain > 0).any()
+
+
 @pytest.mark.parametrize("attack", ["fgsm", "pgd", "cw"])
 def test_adding_a_constant_to_both_logits_changes_nothing(attack):
     x, labels = batch(size=8, dtype=torch.float64)
@@ -201,10 +212,17 @@ def test_wrong_epsilons_are_refused(epsilons, message):
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("pdg", {}, "attack pdg is not known; choose from noise, fgsm, pgd, cw, torchattacks:NAME"),
+        ("pdg", {}, "attack pdg is not known; choose from noise, fgsm, pgd, cw, cw_l2, shift, torchattacks:NAME"),
         ("fgsm", {"steps": 3}, "fgsm has no option steps; its options are none"),
         ("pgd", {"steps": 0}, "steps is 0; it is a whole number ≥ 1"),
         ("pgd", {"random_start": "no"}, "random_start is 'no'; it is true or false"),
+        ("pgd", {"restarts": 0}, "restarts is 0; it is a whole number ≥ 1"),
+        (
+            "cw",
+            {"restarts": 3, "random_start": False},
+            "restarts is 3 without random_start, so that all would start alike; "
+            "set restarts to 1 or random_start to true",
+        ),
         ("cw", {"confidence": -1}, "confidence is -1; it is a finite number of logits ≥ 0"),
     ],
 )
