@@ -29,9 +29,9 @@ class Cell(NamedTuple):
 
 
 def probabilities(detector: nn.Module, x: torch.Tensor, name: str) -> torch.Tensor:
-    """Probability vectors [real, fake], (N, 2), float64: float32 would round what lies near 0 and 1."""
+    """Probability vectors [real, fake], (N, 2), on the processor; float64, as float32 rounds what is near 0 and 1."""
     with torch.no_grad():
-        return check_logits(detector(x), len(x), name).double().softmax(dim=1)
+        return check_logits(detector(x), len(x), name).cpu().double().softmax(dim=1)  # Apple's GPUs have no float64
 
 
 def evaluate(

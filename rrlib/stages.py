@@ -35,8 +35,8 @@ def make_checkpoint(study: Study, dataset: str, detector: str) -> None:
     network = detectors.build(entry.architecture, entry.input_size, entry.seed)
     report = training.train(
         network,
-        datasets.load(dataset_folder(dataset), "train", entry.input_size),
-        datasets.load(dataset_folder(dataset), "validation", entry.input_size),
+        datasets.load(dataset_folder(dataset), "train", entry.input_size, keep=True),
+        datasets.load(dataset_folder(dataset), "validation", entry.input_size, keep=True),
         entry.training,
         seed=entry.seed,
         device=resolve(study.device),

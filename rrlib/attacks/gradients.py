@@ -7,7 +7,9 @@ from rrlib.detectors.contract import check_logits
 
 
 def margin_gradient(detector: nn.Module, x: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Margin of the wrong answer, (N,) float64, and its gradient with respect to the pixels, shaped like `x`.
+    """Margin of the wrong answer, (N,), and its gradient with respect to the pixels, shaped like `x`.
+
+    The margin is float64, but on Apple's GPUs, which have only float32.
 
     The margin is z_wrong − z_true; the prediction is wrong when it is positive. For two logits the gradient of the
     cross-entropy is softmax(z)_wrong times this one (differentiate −log softmax(z)_true): the same signs, but this one
@@ -21,14 +23,15 @@ def margin_gradient(detector: nn.Module, x: torch.Tensor, labels: torch.Tensor) 
 
 
 def margin(detector: nn.Module, x: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """The same margin, (N,) float64, without its gradient."""
+    """The same margin, (N,), without its gradient."""
     with torch.no_grad():
         return _margin(detector, x, labels)
 
 
 def _margin(detector: nn.Module, x: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     # float64, as probabilities are computed from logits elsewhere; a difference passes gradients on unrounded
-    logits = check_logits(detector(x), len(x), type(detector).__name__).double()
+    logits = check_logits(detector(x), len(x), type(detector).__name__)
+    logits = logits if logits.device.type == "mps" else logits.double()
     difference = logits[:, 1] - logits[:, 0]
     return torch.where(labels == 1, -difference, difference)
 

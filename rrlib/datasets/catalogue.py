@@ -54,8 +54,10 @@ def prepare(name: str, definition: dict, folder: Path) -> None:
     manifest.write(folder, frame)
 
 
-def load(folder: Path, split: str, input_size: int) -> ImageSet:
+def load(folder: Path, split: str, input_size: int, keep: bool = False) -> ImageSet:
     """The images of one split of a prepared data set, each resized to (3, input_size, input_size).
+
+    `keep` holds what was decoded in memory (see `ImageSet`).
 
     Raises InputError if `folder` has no sound manifest or the split holds no images.
     """
@@ -65,7 +67,7 @@ def load(folder: Path, split: str, input_size: int) -> ImageSet:
     chosen = frame[frame["split"] == split]
     if chosen.empty:
         raise InputError(f"{folder} has no {split} images; it has {', '.join(sorted(set(frame['split'])))}")
-    return ImageSet(chosen, Path(folder), input_size)
+    return ImageSet(chosen, Path(folder), input_size, keep)
 
 
 def _drawn(folder: Path, options: dict) -> pd.DataFrame:

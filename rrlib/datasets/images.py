@@ -12,6 +12,7 @@ from torch.utils.data import Dataset
 from rrlib.errors import InputError
 
 MAX_PIXELS = 2**26  # 8192 × 8192: larger headers are taken for a decompression bomb before anything is decoded
+MOST_KEPT = 2**30  # bytes
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 PNG_END = b"IEND\xaeB`\x82"  # the last chunk's name and checksum; Pillow does not miss it when it is cut off
 PNG_BIT_DEPTH = 24  # the offset of IHDR's bit depth (PNG specification, section 11.2.1)
@@ -87,20 +88,27 @@ class ImageSet(Dataset):
     row of `table` (columns sample, group, label) that says which sample it is. A file that cannot be used raises
     InputError when its item is asked for.
 
-    frame: the rows, with columns sample, path, label, group; root: the folder that the paths start from.
+    frame: the rows, with columns sample, path, label, group; root: the folder that the paths start from; keep: hold
+    what was decoded as bytes, up to `MOST_KEPT` of them, for training, which asks for each image many times.
     """
 
-    def __init__(self, frame: pd.DataFrame, root: Path, input_size: int):
+    def __init__(self, frame: pd.DataFrame, root: Path, input_size: int, keep: bool = False):
         self.table = frame[["sample", "group", "label"]].reset_index(drop=True)
         self.input_size = input_size
         self._paths = [Path(root, path) for path in frame["path"]]
         self._labels = [int(label) for label in frame["label"]]
+        self._kept: dict[int, np.ndarray] = {}
+        self._most_kept = MOST_KEPT // (3 * input_size**2) if keep else 0
 
     def __len__(self) -> int:
         return len(self._paths)
 
     def __getitem__(self, index: int) -> tuple[torch.Tensor, int, int]:
-        pixels = resize(decode(self._paths[index]), self.input_size)
+        pixels = self._kept.get(index)
+        if pixels is None:
+            pixels = resize(decode(self._paths[index]), self.input_size)
+            if len(self._kept) < self._most_kept:
+                self._kept[index] = pixels
         image = torch.from_numpy(pixels).permute(2, 0, 1).contiguous().to(torch.float32).div(255)
         return image, self._labels[index], index
 

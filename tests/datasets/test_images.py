@@ -183,6 +183,17 @@ def image_set(tmp_path, pixels) -> ImageSet:
     return ImageSet(frame, tmp_path, input_size=4)
 
 
+def test_what_is_kept_is_decoded_once_and_gives_the_same_item(image_set, tmp_path):
+    frame = image_set.table.assign(path=["b.png", "a.png"])
+    kept = ImageSet(frame, tmp_path, input_size=4, keep=True)
+    first = [kept[number][0] for number in range(2)]
+    for name in ("a.png", "b.png"):
+        (tmp_path / name).unlink()
+    assert all(torch.equal(kept[number][0], first[number]) for number in range(2))
+    with pytest.raises(InputError, match="cannot be read"):
+        image_set[0]
+
+
 def test_an_item_is_the_resized_image_in_0_to_1_with_label_and_index(image_set, pixels):
     image, label, index = image_set[1]
     assert (image.shape, image.dtype, label, index) == ((3, 4, 4), torch.float32, 0, 1)
