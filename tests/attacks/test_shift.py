@@ -70,6 +70,21 @@ def test_no_attack_on_the_same_way_shifts_a_sample_further(architecture, other):
         assert (shifts(detector, x, ours.images) >= shifts(detector, x, theirs.images)).all()
 
 
+def test_a_random_start_that_shifts_more_than_what_follows_is_kept():
+    x, labels = batch()
+    (noise,) = sweep("noise", Linear(), x, labels, [0.2])
+
+    class Peak(nn.Module):
+        """Sure of fake near the random start, and nowhere else."""
+
+        def forward(self, images):
+            z = 10 * torch.exp(-1000 * (images - noise.images - 1e-3).flatten(1).square().mean(1))
+            return torch.stack([-z, z], dim=1)
+
+    (attacked,) = sweep(rule("shift", steps=1), Peak(), x, labels, [0.2])
+    assert torch.equal(attacked.images, noise.images)
+
+
 def test_an_answer_that_is_wrong_already_is_moved_where_pgd_leaves_it():
     detector, (x, _) = Linear(bias=6.0), batch()
     labels = torch.zeros(len(x), dtype=torch.long)
