@@ -49,6 +49,9 @@ def _parser() -> argparse.ArgumentParser:
     notebook.add_argument("parameters", nargs="*", metavar="KEY=VALUE")
     notebook.set_defaults(run=_notebook)
 
+    record = commands.add_parser("record", help="write the present results to data/reference.csv, for later runs")
+    record.set_defaults(run=_record)
+
     book = commands.add_parser("book", help="build the book from the executed notebooks")
     book.add_argument("target", type=Path, help="the folder for its pages")
     book.set_defaults(run=_book)
@@ -87,6 +90,16 @@ def _notebook(options: argparse.Namespace) -> None:
     if wrong := [key for key, equals, _ in pairs if not equals]:
         raise InputError(f"{wrong[0]} is no parameter; write KEY=VALUE")
     notebooks.execute(options.name, options.target, {key: value for key, _, value in pairs})
+
+
+def _record(options: argparse.Namespace) -> None:
+    from rrlib import study, summary, tables
+
+    found = study.load()
+    table = tables.read_all(study.table_path(cell) for cell in found.cells())
+    rows = summary.reference_rows(table, found.highlight.tolerance)
+    rows.to_csv("data/reference.csv", index=False, float_format="%.6f")
+    print(f"{len(rows)} rows in data/reference.csv; run `dvc commit --force data.dvc` to pin them")
 
 
 def _book(options: argparse.Namespace) -> None:
