@@ -66,7 +66,7 @@ def test_make_with_nothing_changed_runs_nothing_and_names_the_first_page(study):
     if not Path(sys.prefix, ".ready").is_file():
         pytest.skip(f"{sys.prefix} was not set up by make")
     before = hashes(study, "dvc.lock") | hashes(study, "outputs/book/**/*.html")
-    made = run("make", f"VENV={sys.prefix}", folder=study)
+    made = run("make", "--no-print-directory", f"VENV={sys.prefix}", folder=study)
     assert made.returncode == 0, made.stderr
     assert made.stdout.splitlines()[-1] == f"the book: {study / 'outputs/book/index.html'}"
     assert hashes(study, "dvc.lock") | hashes(study, "outputs/book/**/*.html") == before
