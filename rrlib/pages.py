@@ -24,14 +24,14 @@ def begin() -> None:
     set_matplotlib_formats("svg", metadata={"Date": None})
 
 
-def synthetic_note(definition: Mapping) -> Markdown:
-    """The sentence that every page with results on drawn data shows; empty for other data."""
-    if definition["kind"] != "synthetic":
-        return Markdown("")
-    return Markdown(
-        "> **Synthetic data.** These images are drawn by the simulator of this compendium. The numbers show how the "
-        "method works; they say nothing about detectors of real forgeries."
-    )
+def data_note(definition: Mapping) -> Markdown:
+    """What a page's results rest on, in a sentence: drawn data are named as such on every page that shows them."""
+    if definition["kind"] == "synthetic":
+        return Markdown(
+            "> **Synthetic data.** These images are drawn by the simulator of this compendium. The numbers show how "
+            "the method works; they say nothing about detectors of real forgeries."
+        )
+    return Markdown(f"> **Data.** The images are those of `{definition['source']}`.")
 
 
 def show(table: pd.DataFrame, missing: str = "") -> HTML:

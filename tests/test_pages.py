@@ -26,8 +26,8 @@ def test_begin_outside_a_repository_says_so(tmp_path, monkeypatch):
 
 
 def test_only_drawn_data_carry_the_note():
-    assert "Synthetic data." in pages.synthetic_note({"kind": "synthetic"}).data
-    assert pages.synthetic_note({"kind": "folder"}).data == ""
+    assert "Synthetic data." in pages.data_note({"kind": "synthetic", "source": "rrlib"}).data
+    assert pages.data_note({"kind": "folder", "source": "faces"}).data == "> **Data.** The images are those of `faces`."
 
 
 def test_equal_tables_are_shown_with_equal_bytes():
