@@ -31,7 +31,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m rrlib", description="Robustness of deepfake detectors")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    check = commands.add_parser("check", help="check params.yaml and say what it asks for")
+    check = commands.add_parser(
+        "check", help="check params.yaml and the weights that it names, and say what it asks for"
+    )
     check.set_defaults(run=_check)
 
     dataset = commands.add_parser("dataset", help="prepare one data set")
@@ -62,9 +64,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _check(options: argparse.Namespace) -> None:
-    from rrlib import study
+    from rrlib import stages, study
 
     found = study.load()
+    for name, entry in found.detectors.items():
+        if entry.weights:
+            stages.load_weights(found, name)
     print(
         f"params.yaml: {len(found.datasets)} data set(s) × {len(found.detectors)} detector(s) × "
         f"{len(found.attacks)} attack(s) = {len(found.cells())} cells at {len(found.epsilons)} epsilons"

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Iterable
-from pathlib import Path
 
 import pandas as pd
 import torch
@@ -12,10 +11,11 @@ from rrlib import attacks, evaluation, training
 from rrlib.datasets import catalogue as datasets
 from rrlib.detectors import catalogue as detectors
 from rrlib.detectors import checkpoints
+from rrlib.detectors.contract import Calibrated
 from rrlib.devices import resolve
 from rrlib.errors import InputError
 from rrlib.evaluation import Cell
-from rrlib.study import Detector, Study, checkpoint_path, dataset_folder
+from rrlib.study import Study, checkpoint_path, dataset_folder
 
 
 def prepare_dataset(study: Study, dataset: str) -> None:
@@ -30,7 +30,11 @@ def make_checkpoint(study: Study, dataset: str, detector: str) -> None:
     _known(detector, study.detectors, "detector")
     entry, target = study.detectors[detector], checkpoint_path(dataset, detector)
     if entry.weights:
-        _take_weights(entry, target, where=f"params.yaml: detectors.{detector}")
+        loaded = load_weights(study, detector)
+        # a temperature that the file brings stays in its metadata and is applied again when it is loaded
+        network = loaded.detector.detector if isinstance(loaded.detector, Calibrated) else loaded.detector
+        metadata = {"dataset": None, "seed": None, "temperature": 1, "report": None} | loaded.metadata
+        checkpoints.save(target, network, metadata | {"weights": entry.weights.name, "sha256": entry.sha256})
         return
     network = detectors.build(entry.architecture, entry.input_size, entry.seed)
     report = training.train(
@@ -51,6 +55,24 @@ def make_checkpoint(study: Study, dataset: str, detector: str) -> None:
         "report": report,
     }
     checkpoints.save(target, network, metadata)
+
+
+def load_weights(study: Study, detector: str) -> detectors.LoadedDetector:
+    """The detector whose weights params.yaml names, once their hash, architecture and input size are as it says."""
+    entry, where = study.detectors[detector], f"params.yaml: detectors.{detector}"
+    found = hashlib.sha256(entry.weights.read_bytes()).hexdigest()
+    if found != entry.sha256:
+        raise InputError(
+            f"{where}.sha256 is {entry.sha256}, but {entry.weights} has {found}; "
+            "fetch the file again, or write that hash if the file is the one you mean"
+        )
+    loaded = detectors.load(entry.weights, entry.architecture)
+    if loaded.metadata["input_size"] != entry.input_size:
+        raise InputError(
+            f"{where}.input_size is {entry.input_size}, but {entry.weights} is for "
+            f"{loaded.metadata['input_size']}; write that"
+        )
+    return loaded
 
 
 def load_detector(dataset: str, detector: str) -> detectors.LoadedDetector:
@@ -104,25 +126,6 @@ def attack_again(study: Study, cell: Cell, samples: list[str], epsilon: float) -
         samples=torch.tensor(numbers),
     )
     return x, attacked.images.cpu()
-
-
-def _take_weights(entry: Detector, target: Path, where: str) -> None:
-    found = hashlib.sha256(entry.weights.read_bytes()).hexdigest()
-    if found != entry.sha256:
-        raise InputError(
-            f"{where}.sha256 is {entry.sha256}, but {entry.weights} has {found}; "
-            "fetch the file again, or write that hash if the file is the one you mean"
-        )
-    loaded = detectors.load(entry.weights, entry.architecture)
-    if loaded.metadata["input_size"] != entry.input_size:
-        raise InputError(
-            f"{where}.input_size is {entry.input_size}, but {entry.weights} is for "
-            f"{loaded.metadata['input_size']}; write that"
-        )
-    # what calibration the file brings stays in its metadata and is applied again when it is loaded
-    network = getattr(loaded.detector, "detector", loaded.detector)
-    metadata = {"dataset": None, "seed": None, "temperature": 1, "report": None} | loaded.metadata
-    checkpoints.save(target, network, metadata | {"weights": entry.weights.name, "sha256": entry.sha256})
 
 
 def _known(name: str, allowed: Iterable[str], what: str) -> None:
