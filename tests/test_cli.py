@@ -1,5 +1,6 @@
 """The command line: what it prints, and its exit code."""
 
+import hashlib
 import os
 import re
 import subprocess
@@ -7,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from rrlib import study
 from rrlib.__main__ import main
@@ -88,3 +90,17 @@ def test_a_full_disk_is_one_line_and_leaves_no_file_under_its_final_name(tmp_pat
     assert "Traceback" not in done.stderr
     assert not list(tmp_path.rglob("*.png"))
     assert not list(tmp_path.rglob("manifest.csv"))
+
+
+def test_check_reads_the_weights_that_the_study_names_before_anything_runs(monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    pickle = b"PK\x03\x04 a zip that torch.save might have written"
+    Path("given.h5").write_bytes(pickle)
+    parameters = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
+    published = {"architecture": "meso4", "input_size": 256, "weights": "given.h5"}
+    parameters["detectors"] = {"published": published | {"sha256": hashlib.sha256(pickle).hexdigest()}}
+    Path("params.yaml").write_text(yaml.safe_dump(parameters))
+    assert main(["check"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: given.h5 ")
+    assert not Path("outputs").exists()
