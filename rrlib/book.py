@@ -44,6 +44,8 @@ def build(target: Path) -> Path:
         built = source / "_build" / "html"
         if run.returncode != 0 or not (built / "index.html").is_file():
             raise InputError(f"the book has faults; mend them in book/ or notebooks/: {_faults(run.stdout, source)}")
+        # Sphinx's note to its own next build; it names the temporary folder, so no two builds would be alike
+        (built / ".buildinfo").unlink(missing_ok=True)
         if target.exists():
             shutil.rmtree(target)
         os.replace(built, target)
