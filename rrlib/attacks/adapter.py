@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import nn
 
+from rrlib.attacks.gradients import Clean
 from rrlib.attacks.rules import Draw, Step, project
 from rrlib.detectors.contract import check_logits
 from rrlib.errors import InputError
@@ -100,14 +101,13 @@ class TorchAttacks:
                 ) from error
         return torch.cat(results)
 
-    def run(
-        self, detector: nn.Module, x: torch.Tensor, labels: torch.Tensor, epsilons: Sequence[float], draw: Draw
-    ) -> Iterator[Step]:
+    def run(self, clean: Clean, epsilons: Sequence[float], draw: Draw) -> Iterator[Step]:
         """As `rules.py` says; `gradient` tells which samples the attack moved at all."""
+        batch = (clean.detector, clean.x, clean.labels)
         seeds = (draw().flatten(1)[:, 0].double() * 2**31).long().abs().tolist()
         bounded = "eps" in self._parameters()
-        once = None if bounded else self._attack(detector, x, labels, epsilons[-1], seeds)
+        once = None if bounded else self._attack(*batch, epsilons[-1], seeds)
         for epsilon in epsilons:
-            attacked = self._attack(detector, x, labels, epsilon, seeds) if bounded else once
-            attacked = project(attacked, x, epsilon)
-            yield epsilon, attacked, (attacked != x).flatten(1).any(dim=1)
+            attacked = self._attack(*batch, epsilon, seeds) if bounded else once
+            attacked = project(attacked, clean.x, epsilon)
+            yield epsilon, attacked, (attacked != clean.x).flatten(1).any(dim=1)
