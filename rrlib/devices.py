@@ -8,6 +8,7 @@ from torch import nn
 from rrlib.errors import InputError
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
+LAYOUTS = {4: torch.channels_last, 5: torch.channels_last_3d}  # by the dimensions of a weight
 
 
 def resolve(name: str) -> torch.device:
@@ -35,9 +36,19 @@ def resolve(name: str) -> torch.device:
 
 
 def place(detector: nn.Module, device: torch.device | str) -> nn.Module:
-    """The detector, moved to `device`, its images laid out channels last.
+    """The detector, moved to `device`, the weights of its convolutions laid out channels last.
 
     The same sums in another order: convolutions of few channels take 0.5 to 0.8 of the time on a processor
     (`benchmarks/`), and results move by float32 rounding.
     """
-    return detector.to(device, memory_format=torch.channels_last)
+    detector = detector.to(device)
+    for parameter in detector.parameters():
+        if parameter.dim() in LAYOUTS:
+            parameter.data = parameter.data.contiguous(memory_format=LAYOUTS[parameter.dim()])
+    return detector
+
+
+def place_batch(x: torch.Tensor, device: torch.device | str) -> torch.Tensor:
+    """A batch on `device`, images laid out as `place` lays out the detector that looks at them."""
+    x = x.to(device, non_blocking=True)
+    return x.contiguous(memory_format=torch.channels_last) if x.dim() == 4 else x

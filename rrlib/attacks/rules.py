@@ -131,9 +131,7 @@ class PGD:
             largest = torch.maximum(margins, largest)
         return attacked, found
 
-    def _climb(
-        self, clean: Clean, epsilon: Radius, start: torch.Tensor | None
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def _climb(self, clean: Clean, epsilon: Radius, start: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
         """The last iterate from one start, a direction in [−1, 1) that ε scales; None starts at the clean image."""
         lowest, highest = ball(clean.x, epsilon)
         attacked = clean.x if start is None else (clean.x + epsilon * start).clamp_(0, 1)
