@@ -1,7 +1,7 @@
 """One cell, (data set, detector, attack), to one table, batch by batch."""
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -64,7 +64,12 @@ def evaluate(
     >>> table[["sample", "epsilon"]].values.tolist()
     [['a', 0.0], ['a', 0.1], ['b', 0.0], ['b', 0.1]]
     """
-    parts = list(batches(detector, dataset, attack, epsilons, **options))
+    return joined(batches(detector, dataset, attack, epsilons, **options))
+
+
+def joined(parts: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """The batches of one cell as one table."""
+    parts = list(parts)
     table = pd.concat(parts, ignore_index=True)
     table.attrs = parts[0].attrs
     return table
@@ -93,9 +98,9 @@ def batches(
     do not change a row beyond the rounding of float32 sums.
 
     With `fold` the attack climbs a copy with batch norms folded in, once that agrees with the detector on the first
-    batch (`detectors.folding`); `attrs["attacked"]` of each frame says what was climbed. What is reported is always what
-    the detector itself says of the attacked images. `compiled` has torch.compile rewrite the copy: minutes at the
-    start, worth it on a GPU. Raises InputError if the detector breaks its contract.
+    batch (`detectors.folding`); `attrs["attacked"]` of each frame says what was climbed. What is reported is always
+    what the detector itself says of the attacked images. `compiled` has torch.compile rewrite the copy: up to minutes
+    at the start, for a GPU. Raises InputError if the detector breaks its contract.
 
     Work per batch: the attack's gradients and one forward per ε > 0; the clean forward too, unless the attack has asked
     the same network for its clean gradient.

@@ -31,7 +31,9 @@ def to_tanh_space(x: torch.Tensor) -> torch.Tensor:
 
 
 def slope(pixels: torch.Tensor) -> torch.Tensor:
-    """The derivative of `to_pixels` where it gives `pixels`: (1 − tanh² w) / (2 tanh EDGE), tanh w = (2x − 1) tanh EDGE.
+    """The derivative of `to_pixels` where it gives these pixels, (1 − tanh² w) / (2 tanh EDGE).
+
+    There tanh w = (2x − 1) tanh EDGE.
 
     >>> slope(torch.tensor([0.0, 0.5]))
     tensor([0.0366, 0.5187])

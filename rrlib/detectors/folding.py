@@ -49,11 +49,11 @@ def fast_copy(detector: nn.Module, x: Tensor, name: str = "") -> FastCopy:
     """
     plain = copy.deepcopy(detector).eval().requires_grad_(False)
     with torch.no_grad():
-        expected = check_logits(plain(x), len(x), name or type(detector).__name__).double().softmax(dim=1)
+        expected = check_logits(plain(x), len(x), name or type(detector).__name__).cpu().double().softmax(dim=1)
         folded, count = fold(plain, x[:1])
         if count == 0:
             return FastCopy(plain, "the detector itself: it has no batch norm that follows a convolution")
-        found = folded(x).double().softmax(dim=1)
+        found = folded(x).cpu().double().softmax(dim=1)
     difference = float((expected - found).abs().max())
     flipped = int((expected.argmax(dim=1) != found.argmax(dim=1)).sum())
     if difference <= LARGEST_DIFFERENCE and not flipped:
@@ -73,10 +73,10 @@ def fold(detector: nn.Module, x: Tensor) -> tuple[nn.Module, int]:
     """A frozen copy of `detector` in eval mode with its batch norms folded, and how many they were.
 
     Two orders are known. Convolution, batch norm: the convolution takes over scale and shift (Jacob et al. 2018,
-    arXiv 1712.05877, section 3.2). Convolution, ReLU, batch norm: since |a| relu(z) = relu(|a| z), the convolution takes
-    over the size of the scale; its sign, where it is negative, and the shift stay, the shift behind a max pooling that
-    follows, where there is less to add to. What follows what is seen by running `x` through, so it does not matter how
-    the network is written; a network that hides a second use of a tensor would come out wrong, which is why
+    arXiv 1712.05877, section 3.2). Convolution, ReLU, batch norm: since |a| relu(z) = relu(|a| z), the convolution
+    takes over the size of the scale; its sign, where it is negative, and the shift stay, the shift behind a max pooling
+    that follows, where there is less to add to. What follows what is seen by running `x` through, so it does not matter
+    how the network is written; a network that hides a second use of a tensor would come out wrong, which is why
     `fast_copy` compares.
     """
     folded = copy.deepcopy(detector).eval().requires_grad_(False)
