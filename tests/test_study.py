@@ -111,7 +111,7 @@ def test_an_exponent_needs_no_decimal_point():
     assert study.load().epsilons == (0, 0.01, 0.1)
 
 
-ARCHITECTURES = "choose from meso4, mesoinception4, resnet"
+ARCHITECTURES = "choose from meso4, mesoinception4, resnet, frame-mean-meso4, frame-mean-resnet, cnn-gru, resnet3d"
 RECIPE = "choose from epochs, batch_size, learning_rate, weight_decay, adversarial"
 TOP = "seed, device, batch_size, distance, epsilons, tolerances, highlight, datasets, detectors, attacks"
 WHOLE = f"it is a whole number from {{}} to {2**31 - 1}"
