@@ -28,9 +28,7 @@ def seconds(detector: torch.nn.Module, x: torch.Tensor, labels: torch.Tensor) ->
 def main() -> None:
     torch.set_num_threads(1)
     images = torch.rand(BATCH, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(0))
-    print(
-        f"{BATCH} images, or as many frames in clips of {FRAMES}, of {SIZE} px, {PAIRS} pairs, torch {torch.__version__}"
-    )
+    print(f"{BATCH} images, or as many frames in clips of {FRAMES}, of {SIZE} px, {PAIRS} pairs")
     for name in ARCHITECTURES:
         x = images.unflatten(0, (-1, FRAMES)) if name in CLIP_ARCHITECTURES else images
         labels = torch.arange(len(x)) % 2

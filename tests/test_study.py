@@ -241,7 +241,11 @@ WHOLE = f"it is a whole number from {{}} to {2**31 - 1}"
             0.1,
             "detectors.meso.training.adversarial: eps is not a known key; choose from epsilon, steps",
         ),
-        ("attacks.pgd.stepz", 3, "attacks.pgd: pgd has no option stepz; its options are steps, random_start, restarts"),
+        (
+            "attacks.pgd.stepz",
+            3,
+            "attacks.pgd: pgd has no option stepz; its options are steps, random_start, restarts, frames",
+        ),
         # keys that are missing
         ("attacks", ABSENT, f"lacks attacks; add it (required: {TOP})"),
         ("highlight.attack", ABSENT, "highlight lacks attack; add it (required: epsilon, tolerance, attack)"),
