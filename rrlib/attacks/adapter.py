@@ -82,16 +82,15 @@ class TorchAttacks:
             options["alpha"] = 2.5 * epsilon / options.get("steps", parameters["steps"].default)
         return _constructor(self.name)(_PositiveLogits(detector).eval(), **options)
 
-    def _attack(
-        self, detector: nn.Module, x: torch.Tensor, labels: torch.Tensor, epsilon: float, seeds: list[int]
-    ) -> torch.Tensor:
+    def _attack(self, clean: Clean, epsilon: float, seeds: list[int]) -> torch.Tensor:
         results = []
         with torch.inference_mode(False), torch.enable_grad(), torch.random.fork_rng():
             try:
-                attack = self._build(detector, epsilon)
-                for image, label, seed in zip(x.split(1), labels.split(1), seeds, strict=True):
+                for number, seed in enumerate(seeds):
+                    sample = clean.part(torch.tensor([number], device=clean.x.device))
                     torch.manual_seed(seed)
-                    results.append(attack(image.clone(), label.clone()).detach())
+                    attack = self._build(sample.detector, epsilon)
+                    results.append(attack(sample.x.clone(), sample.labels.clone()).detach())
             except InputError:
                 raise
             except Exception as error:
@@ -103,11 +102,10 @@ class TorchAttacks:
 
     def run(self, clean: Clean, epsilons: Sequence[float], draw: Draw) -> Iterator[Step]:
         """As `rules.py` says; `gradient` tells which samples the attack moved at all."""
-        batch = (clean.detector, clean.x, clean.labels)
         seeds = (draw().flatten(1)[:, 0].double() * 2**31).long().abs().tolist()
         bounded = "eps" in self._parameters()
-        once = None if bounded else self._attack(*batch, epsilons[-1], seeds)
+        once = None if bounded else self._attack(clean, epsilons[-1], seeds)
         for epsilon in epsilons:
-            attacked = self._attack(*batch, epsilon, seeds) if bounded else once
+            attacked = self._attack(clean, epsilon, seeds) if bounded else once
             attacked = project(attacked, clean.x, epsilon)
             yield epsilon, attacked, (attacked != clean.x).flatten(1).any(dim=1)

@@ -21,7 +21,10 @@ class Clean:
     """
 
     def __init__(self, detector: nn.Module, x: torch.Tensor, labels: torch.Tensor, name: str = ""):
-        self.detector, self.x, self.labels = detector, x.detach(), labels
+        with torch.inference_mode(False):  # what was made in inference mode can have no gradient, its copy can
+            self.x = x.clone() if x.is_inference() else x.detach()
+            self.labels = labels.clone() if labels.is_inference() else labels
+        self.detector = detector
         self.name = name or type(detector).__name__
         self._logits: torch.Tensor | None = None
         self._gradient: tuple[torch.Tensor, torch.Tensor] | None = None
@@ -37,20 +40,27 @@ class Clean:
         """Margin and its gradient at the clean batch, as `margin_gradient` gives them; not to be changed in place."""
         if self._gradient is None:
             with frozen(self.detector), torch.inference_mode(False), torch.enable_grad():
-                x = self.x.clone() if self.x.is_inference() else self.x.detach()
-                logits = check_logits(self.detector(x.requires_grad_()), len(x), self.name)
+                x = self.x.detach().requires_grad_()
+                logits = check_logits(self.detector(x), len(x), self.name)
                 self._gradient = _differentiate(logits, x, self.labels)
                 self._logits = logits.detach()
         return self._gradient
 
+    def part(self, rows: torch.Tensor) -> "Clean":
+        """The samples with these numbers, in this order, any of them repeatedly; what is known is not asked again."""
+        return self._knowing(Clean(self.detector, self.x[rows], self.labels[rows], self.name), rows)
+
     def repeated(self, times: int) -> "Clean":
-        """This batch so many times over; what is known of it is not asked again."""
-        many = Clean(self.detector, torch.cat([self.x] * times), torch.cat([self.labels] * times), self.name)
+        """This batch so many times over."""
+        return self.part(torch.arange(len(self.x), device=self.x.device).repeat(times))
+
+    def _knowing(self, part: "Clean", rows: torch.Tensor) -> "Clean":
+        """A part with what is known of it already."""
         if self._logits is not None:
-            many._logits = torch.cat([self._logits] * times)
+            part._logits = self._logits[rows]
         if self._gradient is not None:
-            many._gradient = tuple(torch.cat([part] * times) for part in self._gradient)
-        return many
+            part._gradient = tuple(known[rows] for known in self._gradient)
+        return part
 
 
 def margin_gradient(detector: nn.Module, x: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import nn
 
 from rrlib.attacks.gradients import Clean, exists, margin_gradient
 from rrlib.attacks.options import check_confidence, check_positive, check_whole
@@ -93,24 +92,17 @@ class CWL2:
         nearest, found = clean.x.clone(), exists(gradient)
         right = (margins <= self.confidence).nonzero().flatten()
         if len(right) == len(margins):
-            nearest, moved = self._minimise(clean.detector, clean.x, clean.labels, margins, gradient)
+            nearest, moved = self._minimise(clean)
             found = found | moved
         elif len(right):
-            parts = (part[right] for part in (clean.x, clean.labels, margins, gradient))
-            nearest[right], moved = self._minimise(clean.detector, *parts)
+            nearest[right], moved = self._minimise(clean.part(right))
             found[right] |= moved
         for epsilon in epsilons:
             yield epsilon, project(nearest, clean.x, epsilon), found
 
-    def _minimise(
-        self,
-        detector: nn.Module,
-        x: torch.Tensor,
-        labels: torch.Tensor,
-        clean_margin: torch.Tensor,
-        clean_gradient: torch.Tensor,
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def _minimise(self, clean: Clean) -> tuple[torch.Tensor, torch.Tensor]:
         """The nearest images that err, and which samples had a gradient on the way."""
+        x, (clean_margin, clean_gradient) = clean.x, clean.gradient()
         nearest, least = x, torch.full_like(clean_margin, torch.inf)
         found = torch.zeros_like(least, dtype=torch.bool)
         c = torch.full_like(least, self.initial_c)
@@ -125,7 +117,7 @@ class CWL2:
                 force = gradient * like(pull, x)
                 adam.step(w, difference.mul_(2).sub_(force).mul_(slope(attacked)))
                 attacked = to_pixels(w.clamp_(-EDGE, EDGE))
-                margin, gradient = margin_gradient(detector, attacked, labels)
+                margin, gradient = margin_gradient(clean.detector, attacked, clean.labels)
                 found |= exists(gradient)
                 difference = attacked - x
                 norm = torch.linalg.vector_norm(difference.flatten(1), dim=1, dtype=least.dtype)

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from rrlib.attacks.adapter import PREFIX, TorchAttacks
+from rrlib.attacks.frames import TouchedFrames
 from rrlib.attacks.gradients import Clean
 from rrlib.attacks.l2 import CWL2
 from rrlib.attacks.random import uniform
@@ -42,20 +43,25 @@ class Attacked(NamedTuple):
 def rule(name: str, /, **options: object) -> Rule:
     """The attack called `name`, one of `RULES` or `torchattacks:NAME`, with its options checked.
 
+    Each also takes `frames`: how many frames of a clip it may touch, chosen as `TouchedFrames` says; without it, all.
+
     >>> rule("pgd", steps=20)
     PGD(steps=20, random_start=True, restarts=1, one_batch=False)
     >>> rule("pgd", stepz=20)
     Traceback (most recent call last):
-    rrlib.errors.InputError: pgd has no option stepz; its options are steps, random_start, restarts, one_batch
+    rrlib.errors.InputError: pgd has no option stepz; its options are steps, random_start, restarts, one_batch, frames
     """
+    if "frames" in options:
+        frames = options.pop("frames")
+        return TouchedFrames(rule(name, **options), frames)
     if name.startswith(PREFIX):
         return TorchAttacks(name.removeprefix(PREFIX), options)
     if name not in RULES:
         raise InputError(f"attack {name} is not known; choose from {', '.join(RULES)}, {PREFIX}NAME")
-    allowed = [field.name for field in fields(RULES[name])]
+    allowed = [*(field.name for field in fields(RULES[name])), "frames"]
     for option in options:
         if option not in allowed:
-            raise InputError(f"{name} has no option {option}; its options are {', '.join(allowed) or 'none'}")
+            raise InputError(f"{name} has no option {option}; its options are {', '.join(allowed)}")
     return RULES[name](**options)
 
 
@@ -122,7 +128,7 @@ def _run(chosen: Rule, clean: Clean, epsilons: Sequence[float], draw: Draw) -> I
     steps = chosen.run(clean, positive, draw) if positive else iter(())
     while True:
         # frozen for one step at a time, so that whoever consumes the sweep never holds a frozen detector
-        with frozen(clean.detector):
+        with frozen(clean.detector), torch.inference_mode(False), torch.no_grad():
             step = next(steps, None)
         if step is None:
             return

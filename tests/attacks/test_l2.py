@@ -217,7 +217,7 @@ def test_adam_is_that_of_torch():
         ({"confidence": -1}, "confidence is -1; it is a finite number of logits ≥ 0"),
         (
             {"c": 1},
-            "cw_l2 has no option c; its options are steps, learning_rate, initial_c, search_steps, confidence",
+            "cw_l2 has no option c; its options are steps, learning_rate, initial_c, search_steps, confidence, frames",
         ),
     ],
 )
