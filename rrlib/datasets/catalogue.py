@@ -92,3 +92,5 @@ KINDS = {
     "synthetic": (_drawn, {"size", "images", "strength", "seed"}, {"source"}),
     "folder": (_taken, {"source", "seed"}, set()),
 }
+# kinds whose samples are clips, (T, 3, H, W); the others' are images
+CLIP_KINDS = frozenset({"clips", "synthetic-clips"})
