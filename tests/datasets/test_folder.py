@@ -249,7 +249,7 @@ def test_no_manifest_is_left_when_the_images_have_become_unusable(faces, tmp_pat
     [
         (
             {"kind": "fodler", "source": "x", "seed": 0},
-            "params.yaml: datasets.mine.kind.fodler is not known; choose from synthetic, folder",
+            "params.yaml: datasets.mine.kind.fodler is not known; choose from synthetic, folder, clips",
         ),
         (
             {"kind": "folder", "source": "x", "sede": 0},
