@@ -55,9 +55,8 @@ def figure1_halves(halves: Mapping[str, pd.DataFrame], epsilon: float, attack: s
     """
     parts = dict(_half_parts(halves, epsilon, attack))
     figure, axes = _grid(len(parts), columns=min(len(parts), 2), width=4.2, height=4.0)
-    style = styles(pd.concat(parts.values())["detector"].unique())
     for ax, (title, part) in zip(axes, parts.items(), strict=True):
-        _draw(ax, part, {name: style[name] for name in part["detector"].unique()})
+        _draw(ax, part, styles(part["detector"].unique()))
         ax.set_title(title)
         _legend_below(ax)
     _label_sides(axes)

@@ -77,12 +77,12 @@ def plot_curves(table: pd.DataFrame, ax: Axes) -> None:
 
 
 def plot_linearity(table: pd.DataFrame, ax: Axes) -> None:
-    """RR(τ) of each detector under one attack at one ε, with its fitted line and its distance from that line."""
-    for (_, detector), part in table.groupby(["dataset", "detector"], sort=False):
-        curve = summary.robust(part, linearity.GRID).mean(axis=0)
+    """RR(τ) of each detector on one data set under one attack at one ε, with its fitted line and how far it is off."""
+    for detector, style in styles(table["detector"].unique()).items():
+        curve = summary.robust(table[table["detector"] == detector], linearity.GRID).mean(axis=0)
         distance, _ = linearity.straightness(curve)
-        (drawn,) = ax.plot(linearity.GRID, curve, drawstyle="steps-post", label=f"{detector}: {distance:.2f}")
-        ax.plot(linearity.GRID, linearity.fitted_line(curve), color=drawn.get_color(), linestyle="--", linewidth=1)
+        ax.plot(linearity.GRID, curve, color=style["color"], label=f"{detector}: {distance:.2f}")
+        ax.plot(linearity.GRID, linearity.fitted_line(curve), color=style["color"], linestyle="--", linewidth=1)
     ax.set(xlim=(0, 1), xlabel="τ, tolerance", ylabel=RR_LABEL)
 
 
