@@ -50,7 +50,11 @@ def plot_examples(clean: torch.Tensor, attacked: torch.Tensor, titles: Sequence[
 
 
 def plot_filmstrip(
-    clean: torch.Tensor, attacked: torch.Tensor, before: Sequence[float], after: Sequence[float], title: str
+    clean: torch.Tensor,
+    attacked: torch.Tensor,
+    scores_before: Sequence[float],
+    scores_after: Sequence[float],
+    title: str,
 ) -> Figure:
     """One clip under attack: frames, perturbation and attacked frames; below them the score over time.
 
@@ -59,13 +63,13 @@ def plot_filmstrip(
 
     Args:
         clean, attacked: (T, 3, H, W), pixels in [0, 1].
-        before, after: (T,), the probability of fake of each frame in [0, 1], of the clean and of the attacked clip.
+        scores_before, scores_after: (T,), the probability of fake of each frame in [0, 1], of the clean and of the attacked clip.
 
     Raises:
         InputError: for shapes that do not match.
     """
     count = len(clean)
-    shapes = [tuple(np.shape(part)) for part in (clean, attacked, before, after)]
+    shapes = [tuple(np.shape(part)) for part in (clean, attacked, scores_before, scores_after)]
     if clean.ndim != 4 or count == 0 or shapes != [shapes[0], shapes[0], (count,), (count,)]:
         given = ", ".join(map(str, shapes))
         raise InputError(f"shapes {given} were given; pass two clips (T, 3, H, W) and two scores (T,)")
@@ -84,7 +88,7 @@ def plot_filmstrip(
     for ax, frame in zip(axes[0], chosen, strict=True):
         ax.set_title(f"frame {frame}", fontsize=8)
     strip.suptitle(f"{title}, largest change {difference.abs().max():.3f}", fontsize=9)
-    _plot_scores(scores.subplots(), before, after)
+    _plot_scores(scores.subplots(), scores_before, scores_after)
     return figure
 
 
@@ -110,7 +114,7 @@ def _plot_scores(ax: Axes, before: Sequence[float], after: Sequence[float]) -> N
     ax.plot(frames, before, "-o", color="black", markersize=3, label="before")
     ax.plot(frames, after, "--s", color="C3", markersize=3, label="after the attack")
     ax.axhline(0.5, color="grey", linewidth=0.8, zorder=0)
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     ax.set(
         xlim=(-0.5, len(before) - 0.5),
         ylim=(-0.05, 1.05),
