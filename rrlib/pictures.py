@@ -63,7 +63,7 @@ def plot_filmstrip(
 
     Args:
         clean, attacked: (T, 3, H, W), pixels in [0, 1].
-        scores_before, scores_after: (T,), the probability of fake of each frame in [0, 1], of the clean and of the attacked clip.
+        scores_before, scores_after: (T,), the probability of fake in [0, 1] of each frame, clean and attacked.
 
     Raises:
         InputError: for shapes that do not match.
