@@ -62,9 +62,7 @@ def test_three_attacks_of_one_batch_share_the_clean_gradient():
     assert detector.counts == {"gradients": 1 + 5 * 9 + 49, "forwards": 15}
 
 
-@pytest.mark.parametrize(
-    ("attack", "gradients"), [("noise", 0), ("fgsm", 1), ("pgd", 1 + 5 * 9), ("cw_l2", 50)]
-)
+@pytest.mark.parametrize(("attack", "gradients"), [("noise", 0), ("fgsm", 1), ("pgd", 1 + 5 * 9), ("cw_l2", 50)])
 def test_a_cell_asks_for_one_forward_an_epsilon_and_no_clean_one(in_memory, attack, gradients):
     detector = Counted(used())
     x, _ = batch()

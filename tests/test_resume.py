@@ -1,0 +1,141 @@
+"""An evaluation that was killed goes on after its last finished batch, and its table is the one it would have been."""
+
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from rrlib import resume, tables
+from rrlib.errors import InputError
+
+
+def part(number: int) -> pd.DataFrame:
+    """A batch of one sample at two epsilons."""
+    return pd.DataFrame(
+        {
+            "dataset": "faces",
+            "detector": "small",
+            "attack": "pgd",
+            "epsilon": [0.0, 0.1],
+            "sample": f"sample{number}",
+            "group": "x",
+            "label": number % 2,
+            "p_clean": 0.25,
+            "p_attacked": [0.25, 0.5],
+            "shift": [0.0, 0.25],
+            "linf": [0.0, 0.1],
+            "gradient": pd.array([pd.NA, True], dtype="boolean"),
+        }
+    )
+
+
+def test_it_goes_on_after_the_last_finished_batch(tmp_path):
+    folder = tmp_path / "unfinished"
+    assert resume.begin(folder, "key") == 0
+    resume.keep(folder, 0, part(0))
+    resume.keep(folder, 1, part(1))
+    assert resume.begin(folder, "key") == 2
+
+
+def test_another_key_begins_anew(tmp_path):
+    resume.begin(tmp_path / "unfinished", "key")
+    resume.keep(tmp_path / "unfinished", 0, part(0))
+    assert resume.begin(tmp_path / "unfinished", "another") == 0
+    assert resume.begin(tmp_path / "unfinished", "another") == 0
+    assert not list((tmp_path / "unfinished").glob("*.parquet"))
+
+
+def test_the_table_has_a_row_group_for_each_batch_and_the_folder_goes(tmp_path):
+    folder, path = tmp_path / "unfinished", tmp_path / "cell.parquet"
+    resume.begin(folder, "key")
+    for number in range(12):  # more than ten: batches are in the order of their numbers
+        frame = part(number)
+        frame.attrs = {"attacked": "the detector itself"}
+        resume.keep(folder, number, frame)
+    resume.finish(folder, path)
+    assert not folder.exists()
+    assert pq.ParquetFile(path).num_row_groups == 12
+    found = tables.read(path)
+    assert found["sample"].tolist() == [f"sample{number}" for number in range(12) for _ in range(2)]
+    assert found.attrs == {"attacked": "the detector itself"}
+
+
+def test_a_batch_that_breaks_the_tables_definition_is_not_kept(tmp_path):
+    resume.begin(tmp_path / "unfinished", "key")
+    with pytest.raises(InputError, match="a shift at epsilon 0 in 1 of 2 rows"):
+        resume.keep(tmp_path / "unfinished", 0, part(0).assign(shift=0.25))
+    assert resume.begin(tmp_path / "unfinished", "key") == 0
+
+
+def test_a_table_that_cannot_be_written_is_one_sentence_and_leaves_nothing(tmp_path):
+    target = tmp_path / "cell.parquet"
+    target.mkdir()
+    with pytest.raises(InputError, match=r"^.*cell\.parquet cannot be written \(.*\); make room there and run again$"):
+        tables.write(target, part(0))
+    assert [path.name for path in tmp_path.iterdir()] == ["cell.parquet"]
+
+
+STUDY = """
+seed: 0
+device: cpu
+batch_size: 4
+workers: 0
+fold: true
+compiled: false
+distance: linf
+epsilons: [0, 0.01, 0.1]
+tolerances: [0.1]
+highlight: {epsilon: 0.01, tolerance: 0.1, attack: pgd}
+datasets:
+  drawn: {kind: synthetic, size: 32, strength: 0.6, seed: 0, images: {train: 8, validation: 4, test: 48}}
+detectors:
+  small: {architecture: resnet, input_size: 32, training: {epochs: 1}}
+attacks:
+  pgd: {rule: pgd, steps: 20}
+video: {datasets: {}, detectors: {}, attacks: {}}
+"""
+EVALUATE = """
+import torch
+from rrlib import stages, study
+from rrlib.evaluation import Cell
+torch.set_num_threads(1)
+cell = Cell("drawn", "small", "pgd")
+stages.evaluate_cell(study.load(), cell, study.table_path(cell))
+"""
+
+
+def start(code: str) -> subprocess.Popen:
+    return subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
+
+
+def test_a_killed_evaluation_goes_on_and_gives_the_same_bytes(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).resolve().parent.parent))
+    Path("params.yaml").write_text(STUDY)
+    for command in (["dataset", "drawn"], ["checkpoint", "drawn", "small"]):
+        subprocess.run([sys.executable, "-m", "rrlib", *command], check=True, capture_output=True)
+    table, unfinished = Path("outputs/tables/drawn/small/pgd.parquet"), Path("outputs/unfinished/drawn/small/pgd")
+    assert start(EVALUATE).wait() == 0
+    expected = table.read_bytes()
+    table.unlink()
+
+    killed = start(EVALUATE)
+    while len(finished := sorted(unfinished.glob("*.parquet"))) < 3:
+        assert killed.poll() is None
+        time.sleep(0.01)
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+    assert not table.exists()
+
+    resumed = start(EVALUATE)
+    _, log = resumed.communicate()
+    assert resumed.returncode == 0, log
+    assert int(re.search(r"(\d+)/48", log).group(1)) >= 12  # the bar begins where the last run was killed
+    assert table.read_bytes() == expected
+    assert not unfinished.exists()
