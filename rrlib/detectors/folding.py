@@ -120,7 +120,7 @@ def _fold_across_relu(folded: nn.Module, convolution: str, norm: str, followers:
 
 
 def _sources(detector: nn.Module, x: Tensor) -> tuple[dict[str, str], dict[str, int]]:
-    """For each leaf module that always takes the output of the same other leaf: that one; and the output's dimensions."""
+    """For each leaf module that always takes the output of the same other leaf: that one; and dimensions of outputs."""
     made_by: dict[int, str] = {}
     runs: dict[str, list[str]] = {}
     rank: dict[str, int] = {}

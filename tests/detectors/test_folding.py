@@ -114,5 +114,5 @@ def test_without_batch_norm_there_is_nothing_to_fold():
 
 
 def test_a_detector_that_breaks_its_contract_is_named():
-    with pytest.raises(InputError, match="^mine returned one logit per sample"):
+    with pytest.raises(InputError, match=r"^mine returned one logit per sample"):
         fast_copy(nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, 1)), inputs("resnet", 2, torch.float32), "mine")
