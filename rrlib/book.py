@@ -20,7 +20,7 @@ def pages(found: study.Study) -> list[Path]:
     datasets = [Path("datasets", f"{dataset}.ipynb") for dataset in found.datasets]
     training = [Path("training", f"{'-'.join(pair)}.ipynb") for pair in found.pairs()]
     evaluations = [Path("evaluations", f"{'-'.join(cell)}.ipynb") for cell in found.cells()]
-    return [Path("index.ipynb"), Path("figure1.ipynb"), *datasets, *training, *evaluations]
+    return [*map(Path, ("index.ipynb", "figure1.ipynb", "linearity.ipynb")), *datasets, *training, *evaluations]
 
 
 def build(target: Path) -> Path:
