@@ -13,10 +13,10 @@ import time
 import torch
 
 from rrlib.attacks.gradients import margin_gradient
-from rrlib.detectors.catalogue import ARCHITECTURES, build
+from rrlib.detectors.catalogue import ARCHITECTURES, CLIP_ARCHITECTURES, build
 from rrlib.devices import place
 
-PAIRS, BATCH, SIZE = 9, 128, 64
+PAIRS, BATCH, FRAMES, SIZE = 9, 128, 8, 64
 
 
 def seconds(detector: torch.nn.Module, x: torch.Tensor, labels: torch.Tensor) -> float:
@@ -27,17 +27,18 @@ def seconds(detector: torch.nn.Module, x: torch.Tensor, labels: torch.Tensor) ->
 
 def main() -> None:
     torch.set_num_threads(1)
-    x = torch.rand(BATCH, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(0))
-    labels = torch.arange(BATCH) % 2
-    print(f"{BATCH} images of {SIZE} px, {PAIRS} pairs, torch {torch.__version__}")
+    images = torch.rand(BATCH, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(0))
+    print(f"{BATCH} images, or as many frames in clips of {FRAMES}, of {SIZE} px, {PAIRS} pairs")
     for name in ARCHITECTURES:
+        x = images.unflatten(0, (-1, FRAMES)) if name in CLIP_ARCHITECTURES else images
+        labels = torch.arange(len(x)) % 2
         default = build(name, SIZE, seed=0).eval().requires_grad_(False)
         last = place(copy.deepcopy(default), "cpu")
         ratios = []
         for _ in range(PAIRS + 1):
             ratios.append(seconds(last, x, labels) / seconds(default, x, labels))
         difference = (default(x).softmax(1) - last(x).softmax(1)).abs().max()
-        print(f"{name:16} {statistics.median(ratios[1:]):.2f}   largest difference {float(difference):.1e}")
+        print(f"{name:18} {statistics.median(ratios[1:]):.2f}   largest difference {float(difference):.1e}")
 
 
 if __name__ == "__main__":

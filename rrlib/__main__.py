@@ -70,10 +70,11 @@ def _check(options: argparse.Namespace) -> None:
     for name, entry in found.detectors.items():
         if entry.weights:
             stages.load_weights(found, name)
-    print(
-        f"params.yaml: {len(found.datasets)} data set(s) × {len(found.detectors)} detector(s) × "
-        f"{len(found.attacks)} attack(s) = {len(found.cells())} cells at {len(found.epsilons)} epsilons"
-    )
+    for name, half in (("images", found.image), ("video", found.video)):
+        print(
+            f"params.yaml: {name}: {len(half.datasets)} data set(s) × {len(half.detectors)} detector(s) × "
+            f"{len(half.attacks)} attack(s) = {len(half.cells())} cells at {len(found.epsilons)} epsilons"
+        )
 
 
 def _dataset(options: argparse.Namespace) -> None:

@@ -1,20 +1,22 @@
-"""One cell, (data set, detector, attack), to one table."""
+"""One cell, (data set, detector, attack), to one table, batch by batch."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import nn
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, Subset, default_collate
 from tqdm import tqdm
 
 from rrlib import attacks, metrics
+from rrlib.attacks import Clean
 from rrlib.attacks.sweep import Rule
 from rrlib.detectors.contract import check_logits
-from rrlib.devices import place
+from rrlib.detectors.folding import FastCopy, fast_copy
+from rrlib.devices import place, place_batch
 
 
 class Cell(NamedTuple):
@@ -28,29 +30,30 @@ class Cell(NamedTuple):
         return "/".join(self)
 
 
-def probabilities(detector: nn.Module, x: torch.Tensor, name: str) -> torch.Tensor:
-    """Probability vectors [real, fake], (N, 2), on the processor; float64, as float32 rounds what is near 0 and 1."""
-    with torch.no_grad():
-        return check_logits(detector(x), len(x), name).cpu().double().softmax(dim=1)  # Apple's GPUs have no float64
+class Measured(NamedTuple):
+    """One epsilon of one batch: what a table needs of the attacked images, so that they need not be kept."""
+
+    epsilon: float
+    p_attacked: torch.Tensor | None  # (N, 2) on the processor; None at ε = 0, where it is the clean one
+    linf: torch.Tensor  # (N,)
+    gradient: torch.Tensor | None  # (N,) bool
+
+
+def probabilities(logits: torch.Tensor) -> torch.Tensor:
+    """Probability vectors [real, fake], (N, 2), on the processor; float64, as float32 rounds what is near 0 and 1.
+
+    >>> probabilities(torch.tensor([[0.0, 0.0]]))
+    tensor([[0.5000, 0.5000]], dtype=torch.float64)
+    """
+    return logits.cpu().double().softmax(dim=1)  # Apple's GPUs have no float64
 
 
 def evaluate(
-    detector: nn.Module,
-    dataset: Dataset,
-    attack: str | Rule,
-    epsilons: Sequence[float],
-    *,
-    cell: Cell | None = None,
-    distance: str = "linf",
-    seed: int = 0,
-    batch_size: int = 128,
-    device: torch.device | str = "cpu",
+    detector: nn.Module, dataset: Dataset, attack: str | Rule, epsilons: Sequence[float], **options: object
 ) -> pd.DataFrame:
     """Attack every sample of `dataset` at every epsilon: the result table of `tables.py`, sample by sample.
 
-    `dataset` gives (pixels, label, index) and has a `table` with sample, group and label, as `datasets.load` returns.
-    The detector is copied and stays as it is. Memory is that of one batch and of the table; batch size and order do
-    not change a row beyond the rounding of float32 sums. Raises InputError if the detector breaks its contract.
+    All of `batches` in one frame; it says what the arguments and options are.
 
     >>> from rrlib.detectors.catalogue import build
     >>> class TwoImages(torch.utils.data.Dataset):
@@ -61,34 +64,115 @@ def evaluate(
     >>> table[["sample", "epsilon"]].values.tolist()
     [['a', 0.0], ['a', 0.1], ['b', 0.0], ['b', 0.1]]
     """
+    return joined(batches(detector, dataset, attack, epsilons, **options))
+
+
+def joined(parts: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """The batches of one cell as one table."""
+    parts = list(parts)
+    table = pd.concat(parts, ignore_index=True)
+    table.attrs = parts[0].attrs
+    return table
+
+
+def batches(
+    detector: nn.Module,
+    dataset: Dataset,
+    attack: str | Rule,
+    epsilons: Sequence[float],
+    *,
+    cell: Cell | None = None,
+    distance: str = "linf",
+    seed: int = 0,
+    batch_size: int = 128,
+    device: torch.device | str = "cpu",
+    workers: int = 0,
+    fold: bool = True,
+    compiled: bool = False,
+    first: int = 0,
+) -> Iterator[pd.DataFrame]:
+    """The table's rows, batch after batch, beginning with batch number `first`; memory is that of one batch.
+
+    `dataset` gives (pixels, label, index) and has a `table` with sample, group and label, as `datasets.load` returns.
+    The detector is copied and stays as it is. Batch size, order and `workers`, the processes that read samples ahead,
+    do not change a row beyond the rounding of float32 sums.
+
+    With `fold` the attack climbs a copy with batch norms folded in, once that agrees with the detector on the first
+    batch (`detectors.folding`); `attrs["attacked"]` of each frame says what was climbed. What is reported is always
+    what the detector itself says of the attacked images. `compiled` has torch.compile rewrite the copy: up to minutes
+    at the start, for a GPU. Raises InputError if the detector breaks its contract.
+
+    Work per batch: the attack's gradients and one forward per ε > 0; the clean forward too, unless the attack has asked
+    the same network for its clean gradient.
+    """
     cell = cell or Cell("", type(detector).__name__, str(attack))
     detector = place(copy.deepcopy(detector), device).eval()
-    parts = []
-    with tqdm(total=len(dataset), desc=str(cell), unit="sample") as progress:
+    attacked = _attacked(detector, dataset, batch_size, device, fold, compiled, cell.detector)
+    done = min(first * batch_size, len(dataset))
+    loader = DataLoader(
+        Subset(dataset, range(done, len(dataset))),
+        batch_size=batch_size,
+        num_workers=workers,
+        pin_memory=torch.device(device).type == "cuda",
         # every pass over a loader draws a number, without a generator from the global one
-        for x, labels, samples in DataLoader(dataset, batch_size=batch_size, generator=torch.Generator()):
-            x, labels = x.to(device), labels.to(device)
-            rows = []
-            p_clean = probabilities(detector, x, cell.detector)
-            for step in attacks.sweep(attack, detector, x, labels, epsilons, seed=seed, samples=samples):
-                p_attacked = p_clean if step.epsilon == 0 else probabilities(detector, step.images, cell.detector)
-                rows.append(_columns(step, x, p_clean, p_attacked, distance))
-            parts.append(_interleave(rows, dataset.table.iloc[samples.numpy()], epsilons))
+        generator=torch.Generator(),
+    )
+    with tqdm(total=len(dataset), initial=done, desc=str(cell), unit="sample") as progress:
+        for x, labels, samples in loader:
+            x, labels = place_batch(x, device), labels.to(device)
+            clean = Clean(attacked.detector, x, labels, cell.detector)
+            steps = attacks.sweep(
+                attack, attacked.detector, x, labels, epsilons, seed=seed, samples=samples, clean=clean
+            )
+            measured = [_measure(step, detector, x, cell.detector) for step in steps]
+            same = attacked.detector is detector
+            p_clean = probabilities((clean if same else Clean(detector, x, labels, cell.detector)).logits())
+            rows = [_columns(step, p_clean, distance) for step in measured]
+            part = _interleave(rows, dataset.table.iloc[samples.numpy()], epsilons)
+            part = part.assign(dataset=cell.dataset, detector=cell.detector, attack=cell.attack)
+            part.attrs = {"attacked": attacked.description}
+            yield part
             progress.update(len(x))
-    table = pd.concat(parts, ignore_index=True)
-    return table.assign(dataset=cell.dataset, detector=cell.detector, attack=cell.attack)
 
 
-def _columns(
-    step: attacks.Attacked, x: torch.Tensor, p_clean: torch.Tensor, p_attacked: torch.Tensor, distance: str
-) -> dict[str, np.ndarray]:
+def _attacked(
+    detector: nn.Module,
+    dataset: Dataset,
+    batch_size: int,
+    device: torch.device | str,
+    fold: bool,
+    compiled: bool,
+    name: str,
+) -> FastCopy:
+    """What the attack climbs; a run that goes on after an interruption decides by the same first batch."""
+    attacked = FastCopy(detector, "the detector itself")
+    if fold:
+        first = default_collate([dataset[number][0] for number in range(min(batch_size, len(dataset)))])
+        attacked = fast_copy(detector, place_batch(first, device), name)
+    if compiled:
+        return FastCopy(torch.compile(attacked.detector), f"{attacked.description}; compiled")
+    return attacked
+
+
+def _measure(step: attacks.Attacked, detector: nn.Module, x: torch.Tensor, name: str) -> Measured:
+    """What the detector says of the attacked images; it looks at no clean ones."""
+    if step.epsilon == 0:
+        return Measured(0.0, None, torch.zeros(len(x)), None)
+    with torch.no_grad():
+        logits = check_logits(detector(step.images), len(x), name)
+    linf = (step.images - x).abs().flatten(1).amax(dim=1)
+    return Measured(step.epsilon, probabilities(logits), linf, step.gradient)
+
+
+def _columns(step: Measured, p_clean: torch.Tensor, distance: str) -> dict[str, np.ndarray]:
     """The numbers of one epsilon, each (N,)."""
-    none = pd.array([pd.NA] * len(x), dtype="boolean")
+    p_attacked = p_clean if step.p_attacked is None else step.p_attacked
+    none = pd.array([pd.NA] * len(p_clean), dtype="boolean")
     return {
-        "p_clean": p_clean[:, 1].cpu().numpy(),
-        "p_attacked": p_attacked[:, 1].cpu().numpy(),
-        "shift": metrics.probability_shift(p_clean, p_attacked, distance).cpu().numpy(),
-        "linf": (step.images - x).abs().flatten(1).amax(dim=1).double().cpu().numpy(),
+        "p_clean": p_clean[:, 1].numpy(),
+        "p_attacked": p_attacked[:, 1].numpy(),
+        "shift": metrics.probability_shift(p_clean, p_attacked, distance).numpy(),
+        "linf": step.linf.cpu().double().numpy(),
         "gradient": none if step.gradient is None else pd.array(step.gradient.cpu().numpy(), dtype="boolean"),
     }
 
@@ -100,4 +184,4 @@ def _interleave(rows: list[dict[str, np.ndarray]], samples: pd.DataFrame, epsilo
         for epsilon, columns in zip(epsilons, rows, strict=True)
     ]
     batch = pd.concat(by_epsilon)
-    return batch.sort_index(kind="stable")
+    return batch.sort_index(kind="stable").reset_index(drop=True)

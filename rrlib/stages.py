@@ -2,12 +2,15 @@
 
 import hashlib
 from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
 
 import pandas as pd
 import torch
 from torch.utils.data import Dataset
 
-from rrlib import attacks, evaluation, training
+from rrlib import attacks, evaluation, resume, tables, training
+from rrlib.attacks.sweep import Rule
 from rrlib.datasets import catalogue as datasets
 from rrlib.detectors import catalogue as detectors
 from rrlib.detectors import checkpoints
@@ -15,7 +18,7 @@ from rrlib.detectors.contract import Calibrated
 from rrlib.devices import resolve
 from rrlib.errors import InputError
 from rrlib.evaluation import Cell
-from rrlib.study import Study, checkpoint_path, dataset_folder
+from rrlib.study import Study, checkpoint_path, dataset_folder, unfinished_folder
 
 
 def prepare_dataset(study: Study, dataset: str) -> None:
@@ -88,24 +91,65 @@ def load_test_set(dataset: str, input_size: int) -> Dataset:
     return datasets.load(dataset_folder(dataset), "test", input_size)
 
 
-def evaluate_cell(study: Study, cell: Cell) -> pd.DataFrame:
-    """The result table of one cell, on the study's test images."""
-    for name, allowed, what in zip(
-        cell, (study.datasets, study.detectors, study.attacks), ("data set", "detector", "attack"), strict=True
-    ):
-        _known(name, allowed, what)
+def evaluate_cell(study: Study, cell: Cell, table_file: Path | str = "") -> pd.DataFrame:
+    """The result table of one cell, on the study's test images.
+
+    With `table_file` it is written there, batch by batch: a run that is stopped goes on after its last finished batch,
+    if nothing that the numbers depend on has changed meanwhile.
+    """
+    rule = attack_of(study, cell)
     loaded = load_detector(cell.dataset, cell.detector)
-    return evaluation.evaluate(
+    options = {
+        "distance": study.distance,
+        "seed": study.seed,
+        "batch_size": study.batch_size,
+        "device": resolve(study.device),
+        "fold": study.fold,
+        "compiled": study.compiled,
+    }
+    run = partial(
+        evaluation.batches,
         loaded.detector,
         load_test_set(cell.dataset, loaded.metadata["input_size"]),
-        study.attacks[cell.attack],
+        rule,
         study.epsilons,
         cell=cell,
-        distance=study.distance,
-        seed=study.seed,
-        batch_size=study.batch_size,
-        device=resolve(study.device),
+        workers=study.workers,
+        **options,
     )
+    if not table_file:
+        return evaluation.joined(run())
+    folder = unfinished_folder(cell)
+    first = resume.begin(folder, _key(cell, rule, study.epsilons, options))
+    for number, part in enumerate(run(first=first), start=first):
+        resume.keep(folder, number, part)
+    resume.finish(folder, table_file)
+    return tables.read(table_file)
+
+
+def attack_of(study: Study, cell: Cell) -> Rule:
+    """The attack of a cell, whose names must all be those of one half of the study."""
+    _known(cell.dataset, study.datasets, "data set")
+    half = study.half(cell.dataset)
+    _known(cell.detector, half.detectors, "detector")
+    _known(cell.attack, half.attacks, "attack")
+    return half.attacks[cell.attack]
+
+
+def _key(cell: Cell, rule: Rule, epsilons: Iterable[float], options: dict) -> str:
+    """Everything that the numbers of a cell depend on, as text: names, options, versions and hashes of what is read."""
+    code = Path(__file__).parent
+    sources = [*sorted(code.glob("attacks/*.py")), *sorted(code.glob("detectors/*.py"))]
+    read = [
+        checkpoint_path(cell.dataset, cell.detector),
+        dataset_folder(cell.dataset) / "manifest.csv",
+        code / "evaluation.py",
+        code / "metrics.py",
+        *sources,
+    ]
+    hashes = [f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}" for path in read]
+    made_with = f"torch {torch.__version__}, {torch.get_num_threads()} threads"
+    return "\n".join([str(cell), repr(rule), repr(list(epsilons)), repr(options), made_with, *hashes])
 
 
 def attack_again(study: Study, cell: Cell, samples: list[str], epsilon: float) -> tuple[torch.Tensor, torch.Tensor]:
@@ -117,7 +161,7 @@ def attack_again(study: Study, cell: Cell, samples: list[str], epsilon: float) -
     labels = torch.tensor([test[number][1] for number in numbers])
     device = resolve(study.device)
     (attacked,) = attacks.sweep(
-        study.attacks[cell.attack],
+        attack_of(study, cell),
         loaded.detector.to(device),
         x.to(device),
         labels.to(device),

@@ -46,16 +46,9 @@ class Highlight:
 
 
 @dataclass(frozen=True)
-class Study:
-    """What is evaluated. Epsilons are pixel units in [0, 1], tolerances are shifts ≥ 0."""
+class Half:
+    """What is crossed with each other, by name: data sets of images, or of clips, with their detectors and attacks."""
 
-    seed: int
-    device: str
-    batch_size: int
-    distance: str
-    epsilons: tuple[float, ...]
-    tolerances: tuple[float, ...]
-    highlight: Highlight
     datasets: dict[str, dict]
     detectors: dict[str, Detector]
     attacks: dict[str, Rule]
@@ -67,6 +60,46 @@ class Study:
     def pairs(self) -> list[tuple[str, str]]:
         """Every (data set, detector): one checkpoint each."""
         return list(product(self.datasets, self.detectors))
+
+
+@dataclass(frozen=True)
+class Study:
+    """What is evaluated. Epsilons are pixel units in [0, 1], tolerances are shifts ≥ 0."""
+
+    seed: int
+    device: str
+    batch_size: int
+    workers: int
+    fold: bool
+    compiled: bool
+    distance: str
+    epsilons: tuple[float, ...]
+    tolerances: tuple[float, ...]
+    highlight: Highlight
+    image: Half
+    video: Half
+
+    @property
+    def datasets(self) -> dict[str, dict]:
+        """The data sets of both halves."""
+        return self.image.datasets | self.video.datasets
+
+    @property
+    def detectors(self) -> dict[str, Detector]:
+        """The detectors of both halves."""
+        return self.image.detectors | self.video.detectors
+
+    def half(self, dataset: str) -> Half:
+        """The half that a data set belongs to."""
+        return self.video if dataset in self.video.datasets else self.image
+
+    def cells(self) -> list[Cell]:
+        """Every evaluation: those of images, then those of clips."""
+        return self.image.cells() + self.video.cells()
+
+    def pairs(self) -> list[tuple[str, str]]:
+        """Every (data set, detector) of both halves."""
+        return self.image.pairs() + self.video.pairs()
 
 
 class _Loader(yaml.SafeLoader):
@@ -88,6 +121,11 @@ def checkpoint_path(dataset: str, detector: str) -> Path:
     return OUTPUTS / "checkpoints" / dataset / f"{detector}.safetensors"
 
 
+def unfinished_folder(cell: Cell) -> Path:
+    """Where the finished batches of the cell lie until its table is whole."""
+    return OUTPUTS / "unfinished" / cell.dataset / cell.detector / cell.attack
+
+
 def table_path(cell: Cell) -> Path:
     """Where the cell's result table lies."""
     return OUTPUTS / "tables" / cell.dataset / cell.detector / f"{cell.attack}.parquet"
@@ -102,22 +140,58 @@ def load(path: Path = PARAMS) -> Study:
         raise InputError(f"{where} is absent; run this from the repository's root, where the study lies") from None
     except (yaml.YAMLError, ValueError) as error:
         raise InputError(f"{where} is not valid YAML: {' '.join(str(error).split())}") from error
-    given = _mapping(given, where, required=tuple(Study.__dataclass_fields__))
+    parts = tuple(Half.__dataclass_fields__)
+    own = tuple(name for name in Study.__dataclass_fields__ if name != "image")
+    given = _mapping(given, where, required=(*own, *parts))
     attacks.check_epsilons(given["epsilons"], f"{where}: epsilons")
+    video = _mapping(given["video"], f"{where}: video", required=parts)
     study = Study(
         seed=_whole(given["seed"], f"{where}: seed", 0),
         device=_choice(given["device"], DEVICES, f"{where}: device"),
         batch_size=_whole(given["batch_size"], f"{where}: batch_size", 1),
+        workers=_whole(given["workers"], f"{where}: workers", 0),
+        fold=_choice(given["fold"], (True, False), f"{where}: fold"),
+        compiled=_choice(given["compiled"], (True, False), f"{where}: compiled"),
         distance=_choice(given["distance"], metrics.DISTANCES, f"{where}: distance"),
         epsilons=tuple(given["epsilons"]),
         tolerances=_tolerances(given["tolerances"], f"{where}: tolerances"),
         highlight=_highlight(given["highlight"], f"{where}: highlight"),
-        datasets=_entries(given["datasets"], f"{where}: datasets", _dataset),
-        detectors=_entries(given["detectors"], f"{where}: detectors", _detector),
-        attacks=_entries(given["attacks"], f"{where}: attacks", _attack),
+        image=_half({name: given[name] for name in parts}, f"{where}: ", "image"),
+        video=_half(video, f"{where}: video.", "clip"),
     )
+    if not study.cells():
+        raise InputError(f"{where}: there is no data set with a detector and an attack; name at least one of each")
+    _check_apart(study, where)
     _check_highlight(study, f"{where}: highlight")
     return study
+
+
+def _half(given: dict, where: str, kind: str) -> Half:
+    """One half, whose data sets and detectors must be of this kind, image or clip."""
+    half = Half(
+        datasets=_entries(given["datasets"], f"{where}datasets", _dataset),
+        detectors=_entries(given["detectors"], f"{where}detectors", _detector),
+        attacks=_entries(given["attacks"], f"{where}attacks", _attack),
+    )
+    for name, entry in half.datasets.items():
+        _check_kind(datasets.takes(entry["kind"]), kind, f"{where}datasets.{name}")
+    for name, entry in half.detectors.items():
+        _check_kind(detectors.takes(entry.architecture), kind, f"{where}detectors.{name}")
+    return half
+
+
+def _check_kind(found: str, kind: str, where: str) -> None:
+    if found != kind:
+        place = "under `video`" if found == "clip" else "outside `video`"
+        raise InputError(f"{where} is for {found}s, but stands among those for {kind}s; put it {place}")
+
+
+def _check_apart(study: Study, where: str) -> None:
+    """Results are told apart by the names of data set, detector and attack."""
+    for part in ("datasets", "detectors"):
+        both = getattr(study.image, part).keys() & getattr(study.video, part).keys()
+        if both:
+            raise InputError(f"{where}: {part} and video.{part} share the name {min(both)}; rename one")
 
 
 def _mapping(value: object, where: str, required: tuple = (), optional: tuple = ()) -> dict:
@@ -134,8 +208,8 @@ def _mapping(value: object, where: str, required: tuple = (), optional: tuple = 
 
 
 def _entries(value: object, where: str, read: Callable) -> dict:
-    if not isinstance(value, dict) or not value:
-        raise InputError(f"{where} holds {value!r}; name at least one entry")
+    if not isinstance(value, dict):
+        raise InputError(f"{where} holds {value!r}; give entries by name, or {{}} for none")
     for name in value:
         # names become file names and stage names
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", str(name)):
@@ -235,7 +309,9 @@ def _highlight(value: object, where: str) -> Highlight:
 
 def _check_highlight(study: Study, where: str) -> None:
     _choice(study.highlight.epsilon, study.epsilons, f"{where}.epsilon")
-    _choice(study.highlight.attack, study.attacks, f"{where}.attack")
+    for half in (study.image, study.video):
+        if half.cells():
+            _choice(study.highlight.attack, half.attacks, f"{where}.attack")
 
 
 def _choice(value: object, allowed: Iterable, where: str) -> object:

@@ -13,7 +13,8 @@
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
@@ -63,17 +64,42 @@ def check(table: pd.DataFrame, where: str) -> None:
 
 
 def write(path: Path, table: pd.DataFrame) -> None:
-    """Write a checked table as Parquet, whole or not at all; the same table gives the same bytes."""
-    path = Path(path)
-    check(table, str(path))
+    """Write a checked table as Parquet, whole or not at all; the same table gives the same bytes.
+
+    `table.attrs`, texts by name (what was attacked, say), go with it.
+    """
+    with _unfinished(Path(path)) as unfinished:
+        arrow = _arrow(table, str(path))
+        pq.write_table(arrow, unfinished, compression="zstd")
+
+
+def join(path: Path, parts: Sequence[Path]) -> None:
+    """One table from several, a row group each, whole or not at all; in memory there is one at a time."""
+    with _unfinished(Path(path)) as unfinished:
+        schema = pq.read_schema(parts[0])
+        with pq.ParquetWriter(unfinished, schema, compression="zstd") as writer:
+            for part in parts:
+                writer.write_table(pq.read_table(part).cast(schema))
+
+
+@contextmanager
+def _unfinished(path: Path) -> Iterator[Path]:
+    """A name beside `path` to write to; what lies there afterwards becomes `path`, unless writing failed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        arrow = pa.Table.from_pandas(table[SCHEMA.names], schema=SCHEMA, preserve_index=False)
-        pq.write_table(arrow.replace_schema_metadata(None), unfinished, compression="zstd")
+        yield unfinished
         os.replace(unfinished, path)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written ({error}); make room there and run again") from error
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def _arrow(table: pd.DataFrame, where: str) -> pa.Table:
+    check(table, where)
+    arrow = pa.Table.from_pandas(table[SCHEMA.names], schema=SCHEMA, preserve_index=False)
+    return arrow.replace_schema_metadata({name: str(text) for name, text in sorted(table.attrs.items())} or None)
 
 
 def read(path: Path) -> pd.DataFrame:
@@ -83,15 +109,20 @@ def read(path: Path) -> pd.DataFrame:
         raise InputError(f"{path} is absent; make it with `dvc repro`")
     try:
         arrow = pq.read_table(path)
+        metadata = arrow.schema.metadata or {}
         there = pa.schema([field for field in SCHEMA if field.name in arrow.column_names])
         arrow = arrow.select(there.names).cast(there)
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"{path} is not a whole result table ({error}); evaluate the cell again") from error
     table = arrow.to_pandas(types_mapper={pa.bool_(): pd.BooleanDtype()}.get)
+    table.attrs = {name.decode(): text.decode() for name, text in metadata.items()}
     check(table, str(path))
     return table
 
 
 def read_all(paths: Iterable[Path]) -> pd.DataFrame:
-    """Several tables, one below the other."""
-    return pd.concat([read(path) for path in paths], ignore_index=True)
+    """Several tables, one below the other, without what is said of each."""
+    tables = [read(path) for path in paths]
+    for table in tables:
+        table.attrs = {}
+    return pd.concat(tables, ignore_index=True)

@@ -156,7 +156,7 @@ def test_probabilities_near_one_are_not_rounded_to_it():
         def forward(self, x):
             return torch.tensor([[0.0, 30.0]]).repeat(len(x), 1)
 
-    (p,) = probabilities(Sure(), torch.zeros(1, 3, 2, 2), "sure")
+    (p,) = probabilities(Sure()(torch.zeros(1, 3, 2, 2)))
     assert p.dtype == torch.float64
     assert p[0].item() == pytest.approx(np.exp(-30), rel=1e-9)
     assert p[1].item() < 1

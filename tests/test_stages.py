@@ -18,7 +18,7 @@ from rrlib.detectors.catalogue import build
 from rrlib.detectors.contract import Calibrated
 from rrlib.errors import InputError
 from rrlib.evaluation import Cell
-from rrlib.study import Detector, Highlight, Study, checkpoint_path, dataset_folder
+from rrlib.study import Detector, Half, Highlight, Study, checkpoint_path, dataset_folder
 from rrlib.training import Recipe
 
 CELL = Cell("faces", "small", "pgd")
@@ -38,13 +38,19 @@ def small_study(tmp_path, monkeypatch) -> Study:
         seed=0,
         device="cpu",
         batch_size=4,
+        workers=0,
+        fold=True,
+        compiled=False,
         distance="linf",
         epsilons=(0, 0.05),
         tolerances=(0.1,),
         highlight=Highlight(0.05, 0.1, "pgd"),
-        datasets={"faces": {"kind": "folder", "source": "images", "seed": 0}},
-        detectors={"small": Detector("resnet", 32, 0, Recipe(epochs=1, batch_size=4), None, None)},
-        attacks={"pgd": PGD(steps=2), "fgsm": FGSM()},
+        image=Half(
+            datasets={"faces": {"kind": "folder", "source": "images", "seed": 0}},
+            detectors={"small": Detector("resnet", 32, 0, Recipe(epochs=1, batch_size=4), None, None)},
+            attacks={"pgd": PGD(steps=2), "fgsm": FGSM()},
+        ),
+        video=Half({}, {}, {}),
     )
 
 

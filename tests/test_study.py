@@ -111,7 +111,7 @@ def test_an_exponent_needs_no_decimal_point():
     assert study.load().epsilons == (0, 0.01, 0.1)
 
 
-ARCHITECTURES = "choose from meso4, mesoinception4, resnet"
+ARCHITECTURES = "choose from meso4, mesoinception4, resnet, frame-mean-meso4, frame-mean-resnet, cnn-gru, resnet3d"
 RECIPE = "choose from epochs, batch_size, learning_rate, weight_decay, adversarial"
 TOP = "seed, device, batch_size, distance, epsilons, tolerances, highlight, datasets, detectors, attacks"
 WHOLE = f"it is a whole number from {{}} to {2**31 - 1}"
@@ -241,7 +241,11 @@ WHOLE = f"it is a whole number from {{}} to {2**31 - 1}"
             0.1,
             "detectors.meso.training.adversarial: eps is not a known key; choose from epsilon, steps",
         ),
-        ("attacks.pgd.stepz", 3, "attacks.pgd: pgd has no option stepz; its options are steps, random_start, restarts"),
+        (
+            "attacks.pgd.stepz",
+            3,
+            "attacks.pgd: pgd has no option stepz; its options are steps, random_start, restarts, frames",
+        ),
         # keys that are missing
         ("attacks", ABSENT, f"lacks attacks; add it (required: {TOP})"),
         ("highlight.attack", ABSENT, "highlight lacks attack; add it (required: epsilon, tolerance, attack)"),

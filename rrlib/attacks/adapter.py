@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import nn
 
+from rrlib.attacks.gradients import Clean
 from rrlib.attacks.rules import Draw, Step, project
 from rrlib.detectors.contract import check_logits
 from rrlib.errors import InputError
@@ -81,16 +82,15 @@ class TorchAttacks:
             options["alpha"] = 2.5 * epsilon / options.get("steps", parameters["steps"].default)
         return _constructor(self.name)(_PositiveLogits(detector).eval(), **options)
 
-    def _attack(
-        self, detector: nn.Module, x: torch.Tensor, labels: torch.Tensor, epsilon: float, seeds: list[int]
-    ) -> torch.Tensor:
+    def _attack(self, clean: Clean, epsilon: float, seeds: list[int]) -> torch.Tensor:
         results = []
         with torch.inference_mode(False), torch.enable_grad(), torch.random.fork_rng():
             try:
-                attack = self._build(detector, epsilon)
-                for image, label, seed in zip(x.split(1), labels.split(1), seeds, strict=True):
+                for number, seed in enumerate(seeds):
+                    sample = clean.part(torch.tensor([number], device=clean.x.device))
                     torch.manual_seed(seed)
-                    results.append(attack(image.clone(), label.clone()).detach())
+                    attack = self._build(sample.detector, epsilon)
+                    results.append(attack(sample.x.clone(), sample.labels.clone()).detach())
             except InputError:
                 raise
             except Exception as error:
@@ -100,14 +100,12 @@ class TorchAttacks:
                 ) from error
         return torch.cat(results)
 
-    def run(
-        self, detector: nn.Module, x: torch.Tensor, labels: torch.Tensor, epsilons: Sequence[float], draw: Draw
-    ) -> Iterator[Step]:
+    def run(self, clean: Clean, epsilons: Sequence[float], draw: Draw) -> Iterator[Step]:
         """As `rules.py` says; `gradient` tells which samples the attack moved at all."""
         seeds = (draw().flatten(1)[:, 0].double() * 2**31).long().abs().tolist()
         bounded = "eps" in self._parameters()
-        once = None if bounded else self._attack(detector, x, labels, epsilons[-1], seeds)
+        once = None if bounded else self._attack(clean, epsilons[-1], seeds)
         for epsilon in epsilons:
-            attacked = self._attack(detector, x, labels, epsilon, seeds) if bounded else once
-            attacked = project(attacked, x, epsilon)
-            yield epsilon, attacked, (attacked != x).flatten(1).any(dim=1)
+            attacked = self._attack(clean, epsilon, seeds) if bounded else once
+            attacked = project(attacked, clean.x, epsilon)
+            yield epsilon, attacked, (attacked != clean.x).flatten(1).any(dim=1)

@@ -5,11 +5,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import nn
 
-from rrlib.attacks.gradients import exists, margin_gradient
+from rrlib.attacks.gradients import Clean, exists, margin_gradient
 from rrlib.attacks.options import check_confidence, check_positive, check_whole
-from rrlib.attacks.rules import Draw, Step, project, where
+from rrlib.attacks.rules import Draw, Step, like, project, where
 
 # w of a white pixel, −EDGE that of a black one. In the paper it is infinite, where tanh has no slope and such a pixel
 # could never move; at 2 a white pixel moves at 7 % of the pace of a grey one.
@@ -18,7 +17,7 @@ EDGE = 2.0
 
 def to_pixels(w: torch.Tensor) -> torch.Tensor:
     """½ (1 + tanh(w) / tanh(EDGE)): [−EDGE, EDGE] → [0, 1]."""
-    return ((1 + w.tanh() / math.tanh(EDGE)) / 2).clamp(0, 1)
+    return w.tanh().mul_(0.5 / math.tanh(EDGE)).add_(0.5).clamp_(0, 1)
 
 
 def to_tanh_space(x: torch.Tensor) -> torch.Tensor:
@@ -30,9 +29,16 @@ def to_tanh_space(x: torch.Tensor) -> torch.Tensor:
     return ((2 * x - 1) * math.tanh(EDGE)).atanh().clamp(-EDGE, EDGE)
 
 
-def slope(w: torch.Tensor) -> torch.Tensor:
-    """The derivative of `to_pixels`."""
-    return (1 - w.tanh() ** 2) / (2 * math.tanh(EDGE))
+def slope(pixels: torch.Tensor) -> torch.Tensor:
+    """The derivative of `to_pixels` where it gives these pixels, (1 − tanh² w) / (2 tanh EDGE).
+
+    There tanh w = (2x − 1) tanh EDGE.
+
+    >>> slope(torch.tensor([0.0, 0.5]))
+    tensor([0.0366, 0.5187])
+    """
+    tanh = math.tanh(EDGE)
+    return pixels.mul(2 * tanh).sub_(tanh).square_().neg_().add_(1).div_(2 * tanh)
 
 
 class Adam:
@@ -42,15 +48,17 @@ class Adam:
     """
 
     def __init__(self, learning_rate: float):
-        self.learning_rate, self.time, self.mean, self.square = learning_rate, 0, 0, 0
+        self.learning_rate, self.time, self.mean, self.square = learning_rate, 0, None, None
 
-    def step(self, gradient: torch.Tensor) -> torch.Tensor:
-        """What to subtract from the variable whose gradient this is."""
+    def step(self, w: torch.Tensor, gradient: torch.Tensor) -> None:
+        """Move `w`, in place, against its gradient."""
+        if self.time == 0:
+            self.mean, self.square = torch.zeros_like(w), torch.zeros_like(w)
         self.time += 1
-        self.mean = 0.9 * self.mean + 0.1 * gradient
-        self.square = 0.999 * self.square + 0.001 * gradient**2
-        mean, square = self.mean / (1 - 0.9**self.time), self.square / (1 - 0.999**self.time)
-        return self.learning_rate * mean / (square.sqrt() + 1e-8)
+        self.mean.lerp_(gradient, 0.1)
+        self.square.mul_(0.999).addcmul_(gradient, gradient, value=0.001)
+        root = self.square.sqrt().mul_((1 - 0.999**self.time) ** -0.5).add_(1e-8)
+        w.addcdiv_(self.mean, root, value=-self.learning_rate / (1 - 0.9**self.time))
 
 
 @dataclass(frozen=True)
@@ -79,45 +87,40 @@ class CWL2:
         check_positive("initial_c", self.initial_c)
         check_confidence(self.confidence)
 
-    def run(
-        self, detector: nn.Module, x: torch.Tensor, labels: torch.Tensor, epsilons: Sequence[float], draw: Draw
-    ) -> Iterator[Step]:
-        margin, gradient = margin_gradient(detector, x, labels)
-        found = exists(gradient)
-        nearest = x.clone()
-        right = (margin <= self.confidence).nonzero().flatten()
-        if len(right):
-            nearest[right], moved = self._minimise(detector, x[right], labels[right], margin[right], gradient[right])
+    def run(self, clean: Clean, epsilons: Sequence[float], draw: Draw) -> Iterator[Step]:
+        margins, gradient = clean.gradient()
+        nearest, found = clean.x.clone(), exists(gradient)
+        right = (margins <= self.confidence).nonzero().flatten()
+        if len(right) == len(margins):
+            nearest, moved = self._minimise(clean)
+            found = found | moved
+        elif len(right):
+            nearest[right], moved = self._minimise(clean.part(right))
             found[right] |= moved
         for epsilon in epsilons:
-            yield epsilon, project(nearest, x, epsilon), found
+            yield epsilon, project(nearest, clean.x, epsilon), found
 
-    def _minimise(
-        self,
-        detector: nn.Module,
-        x: torch.Tensor,
-        labels: torch.Tensor,
-        clean_margin: torch.Tensor,
-        clean_gradient: torch.Tensor,
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def _minimise(self, clean: Clean) -> tuple[torch.Tensor, torch.Tensor]:
         """The nearest images that err, and which samples had a gradient on the way."""
-        per_sample = (-1,) + (1,) * (x.dim() - 1)
+        x, (clean_margin, clean_gradient) = clean.x, clean.gradient()
         nearest, least = x, torch.full_like(clean_margin, torch.inf)
         found = torch.zeros_like(least, dtype=torch.bool)
         c = torch.full_like(least, self.initial_c)
         too_small, large_enough = torch.zeros_like(c), torch.full_like(c, torch.inf)
         for _ in range(self.search_steps):
             adam, w, attacked = Adam(self.learning_rate), to_tanh_space(x), x
+            difference = torch.zeros_like(x)
             margin, gradient = clean_margin, clean_gradient
             erred = torch.zeros_like(found)
             for _ in range(self.steps - 1):
-                pull = torch.where(margin <= self.confidence, c, 0).to(x.dtype).view(per_sample)
-                w = w - adam.step((2 * (attacked - x) - pull * gradient) * slope(w))
-                w = w.clamp(-EDGE, EDGE)
-                attacked = to_pixels(w)
-                margin, gradient = margin_gradient(detector, attacked, labels)
+                pull = torch.where(margin <= self.confidence, c, 0).to(x.dtype)
+                force = gradient * like(pull, x)
+                adam.step(w, difference.mul_(2).sub_(force).mul_(slope(attacked)))
+                attacked = to_pixels(w.clamp_(-EDGE, EDGE))
+                margin, gradient = margin_gradient(clean.detector, attacked, clean.labels)
                 found |= exists(gradient)
-                norm = (attacked - x).flatten(1).double().norm(dim=1)
+                difference = attacked - x
+                norm = torch.linalg.vector_norm(difference.flatten(1), dim=1, dtype=least.dtype)
                 errs = margin > self.confidence
                 nearer = errs & (norm < least)
                 nearest, least = where(nearer, attacked, nearest), torch.where(nearer, norm, least)

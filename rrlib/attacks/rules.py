@@ -1,10 +1,11 @@
 """The attacks: each a small dataclass of its options, whose `run` serves all epsilons of one batch.
 
-`run(detector, x, labels, epsilons, draw)` yields (ε, attacked, gradient) per ε > 0: `attacked` shaped like x, within ε
-of x and in [0, 1]; `gradient` (N,) bool, whether the sample had a non-zero gradient, or None where none is used.
-`draw(restart)` gives numbers uniform on [−1, 1), shaped like x, that depend on the seed, the sample and the restart
-only; `draw()` is `draw(0)`.
-The detector is frozen and in eval mode while a rule runs (`sweep` sees to that).
+`run(clean, epsilons, draw)` yields (ε, attacked, gradient) per ε > 0: `attacked` shaped like `clean.x`, within ε of it
+and in [0, 1]; `gradient` (N,) bool, whether the sample had a non-zero gradient, or None where none is used.
+`draw(restart)` gives numbers uniform on [−1, 1), shaped like `clean.x`, that depend on the seed, the sample and the
+restart only; `draw()` is `draw(0)`.
+The detector is frozen and in eval mode while a rule runs (`sweep` sees to that). Loops ask for one gradient a step,
+look at no value (a GPU is never waited for) and go over the pixels as seldom as they can.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,9 +13,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import torch
-from torch import nn
 
-from rrlib.attacks.gradients import exists, margin, margin_gradient
+from rrlib.attacks.gradients import Clean, exists, margin, margin_gradient
 from rrlib.attacks.options import check_confidence, check_whole
 from rrlib.errors import InputError
 
@@ -26,6 +26,7 @@ class Draw(Protocol):
 
 
 Step = tuple[float, torch.Tensor, torch.Tensor | None]
+Radius = float | torch.Tensor  # ε of all samples, or of each: shaped to multiply with images
 
 
 def project(attacked: torch.Tensor, x: torch.Tensor, epsilon: float) -> torch.Tensor:
@@ -33,21 +34,29 @@ def project(attacked: torch.Tensor, x: torch.Tensor, epsilon: float) -> torch.Te
     return (x + (attacked - x).clamp(-epsilon, epsilon)).clamp(0, 1)
 
 
+def ball(x: torch.Tensor, epsilon: Radius) -> tuple[torch.Tensor, torch.Tensor]:
+    """The lowest and the highest value that each pixel may take: `project` as a clamp, for use in a loop."""
+    return (x - epsilon).clamp_(min=0), (x + epsilon).clamp_(max=1)
+
+
 def where(chosen: torch.Tensor, new: torch.Tensor, old: torch.Tensor) -> torch.Tensor:
     """`new` for the samples that `chosen`, (N,) bool, names and `old` for the others: (N, …), (N, …) → (N, …)."""
-    return torch.where(chosen.view(-1, *[1] * (new.dim() - 1)), new, old)
+    return torch.where(like(chosen, new), new, old)
+
+
+def like(values: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    """One value per sample, (N,), shaped so that it multiplies with `x`, (N, …)."""
+    return values.view(-1, *[1] * (x.dim() - 1))
 
 
 @dataclass(frozen=True)
 class Noise:
     """Uniform noise in the ball: the floor that every attack must beat."""
 
-    def run(
-        self, detector: nn.Module, x: torch.Tensor, labels: torch.Tensor, epsilons: Sequence[float], draw: Draw
-    ) -> Iterator[Step]:
+    def run(self, clean: Clean, epsilons: Sequence[float], draw: Draw) -> Iterator[Step]:
         direction = draw()
         for epsilon in epsilons:
-            yield epsilon, (x + epsilon * direction).clamp(0, 1), None
+            yield epsilon, (clean.x + epsilon * direction).clamp(0, 1), None
 
 
 @dataclass(frozen=True)
@@ -57,13 +66,11 @@ class FGSM:
     One gradient at the clean input serves every ε.
     """
 
-    def run(
-        self, detector: nn.Module, x: torch.Tensor, labels: torch.Tensor, epsilons: Sequence[float], draw: Draw
-    ) -> Iterator[Step]:
-        _, gradient = margin_gradient(detector, x, labels)
+    def run(self, clean: Clean, epsilons: Sequence[float], draw: Draw) -> Iterator[Step]:
+        _, gradient = clean.gradient()
         sign, found = gradient.sign(), exists(gradient)
         for epsilon in epsilons:
-            yield epsilon, (x + epsilon * sign).clamp(0, 1), found
+            yield epsilon, (clean.x + epsilon * sign).clamp(0, 1), found
 
 
 @dataclass(frozen=True)
@@ -71,60 +78,77 @@ class PGD:
     """Projected gradient descent (Madry et al. 2018, arXiv 1706.06083): signed steps of 2.5 ε / steps, last iterate.
 
     Of several restarts, each from a random start of its own, a sample keeps the one that ends with the largest margin.
+    Without a random start the first step is the clean gradient's, and it serves every ε.
+
+    `one_batch` attacks at all ε together, in a batch as many times larger: the same rows, more memory. On a GPU that a
+    batch does not fill it is faster; on a processor it is not (`benchmarks/`).
     """
 
     steps: int = 10
     random_start: bool = True
     restarts: int = 1
+    one_batch: bool = False
 
     def __post_init__(self) -> None:
         check_whole("steps", self.steps)
         check_whole("restarts", self.restarts)
-        if not isinstance(self.random_start, bool):
-            raise InputError(f"random_start is {self.random_start!r}; it is true or false")
+        for name in ("random_start", "one_batch"):
+            if not isinstance(getattr(self, name), bool):
+                raise InputError(f"{name} is {getattr(self, name)!r}; it is true or false")
         if self.restarts > 1 and not self.random_start:
             raise InputError(
                 f"restarts is {self.restarts} without random_start, so that all would start alike; "
                 "set restarts to 1 or random_start to true"
             )
 
-    def moves(self, margin: torch.Tensor) -> torch.Tensor:
-        """Which samples go on: all of them."""
-        return torch.ones_like(margin, dtype=torch.bool)
+    def run(self, clean: Clean, epsilons: Sequence[float], draw: Draw) -> Iterator[Step]:
+        starts = [draw(restart) for restart in range(self.restarts)] if self.random_start else [None]
+        if self.one_batch:
+            if not self.random_start:
+                clean.gradient()  # once, before the batch is repeated
+            times = len(epsilons)
+            radius = torch.tensor(epsilons, dtype=clean.x.dtype, device=clean.x.device)
+            radius = like(radius.repeat_interleave(len(clean.x)), clean.x)
+            repeated = [None if start is None else torch.cat([start] * times) for start in starts]
+            attacked, found = self.attack(clean.repeated(times), radius, repeated)
+            yield from zip(epsilons, attacked.chunk(times), found.chunk(times), strict=True)
+            return
+        for epsilon in epsilons:
+            yield epsilon, *self.attack(clean, epsilon, starts)
 
-    def starts(self, x: torch.Tensor, draw: Draw) -> list[torch.Tensor]:
-        """Where each restart begins, as a direction in [−1, 1) that ε scales."""
-        return [draw(restart) for restart in range(self.restarts)] if self.random_start else [torch.zeros_like(x)]
-
-    def climb(
-        self, detector: nn.Module, x: torch.Tensor, labels: torch.Tensor, epsilon: float, start: torch.Tensor
+    def attack(
+        self, clean: Clean, epsilon: Radius, starts: Sequence[torch.Tensor | None]
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """The last iterate from one start, and which samples had a gradient on the way."""
-        attacked = (x + epsilon * start).clamp(0, 1)
-        found = torch.zeros(len(x), dtype=torch.bool, device=x.device)
-        per_sample = (-1,) + (1,) * (x.dim() - 1)
-        alpha = 2.5 * epsilon / self.steps
-        for _ in range(self.steps):
-            margins, gradient = margin_gradient(detector, attacked, labels)
-            found |= exists(gradient)
-            step = alpha * gradient.sign() * self.moves(margins).view(per_sample)
-            attacked = project(attacked + step, x, epsilon)
+        """The images at one radius (or at one per sample), and which samples had a gradient on the way."""
+        first, *others = starts
+        attacked, found = self._climb(clean, epsilon, first)
+        if others:
+            largest = margin(clean.detector, attacked, clean.labels)
+        for start in others:
+            other, found_too = self._climb(clean, epsilon, start)
+            margins = margin(clean.detector, other, clean.labels)
+            attacked, found = where(margins > largest, other, attacked), found | found_too
+            largest = torch.maximum(margins, largest)
         return attacked, found
 
-    def run(
-        self, detector: nn.Module, x: torch.Tensor, labels: torch.Tensor, epsilons: Sequence[float], draw: Draw
-    ) -> Iterator[Step]:
-        first, *others = self.starts(x, draw)
-        for epsilon in epsilons:
-            attacked, found = self.climb(detector, x, labels, epsilon, first)
-            if others:
-                largest = margin(detector, attacked, labels)
-            for start in others:
-                other, found_too = self.climb(detector, x, labels, epsilon, start)
-                margins = margin(detector, other, labels)
-                attacked, found = where(margins > largest, other, attacked), found | found_too
-                largest = torch.maximum(margins, largest)
-            yield epsilon, attacked, found
+    def _climb(self, clean: Clean, epsilon: Radius, start: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
+        """The last iterate from one start, a direction in [−1, 1) that ε scales; None starts at the clean image."""
+        lowest, highest = ball(clean.x, epsilon)
+        attacked = clean.x if start is None else (clean.x + epsilon * start).clamp_(0, 1)
+        found = torch.zeros(len(attacked), dtype=torch.bool, device=attacked.device)
+        alpha = 2.5 * epsilon / self.steps
+        for _ in range(self.steps):
+            if attacked is clean.x:
+                margins, gradient = clean.gradient()
+            else:
+                margins, gradient = margin_gradient(clean.detector, attacked, clean.labels)
+            found |= exists(gradient)
+            attacked = self._moving(gradient.sign(), margins).mul_(alpha).add_(attacked).clamp_(lowest, highest)
+        return attacked, found
+
+    def _moving(self, direction: torch.Tensor, margins: torch.Tensor) -> torch.Tensor:
+        """The directions of the samples that go on, and zero for the others: all go on."""
+        return direction
 
 
 @dataclass(frozen=True)
@@ -143,6 +167,6 @@ class CW(PGD):
         super().__post_init__()
         check_confidence(self.confidence)
 
-    def moves(self, margin: torch.Tensor) -> torch.Tensor:
-        """Which samples go on: those whose wrong answer does not yet lead by more than `confidence`."""
-        return margin <= self.confidence
+    def _moving(self, direction: torch.Tensor, margins: torch.Tensor) -> torch.Tensor:
+        """Those go on whose wrong answer does not yet lead by more than `confidence`."""
+        return direction.mul_(like(margins <= self.confidence, direction))

@@ -4,11 +4,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import nn
 from torch.nn.functional import logsigmoid
 
-from rrlib.attacks.gradients import exists, margin, margin_gradient
-from rrlib.attacks.rules import PGD, Draw, Step, project, where
+from rrlib.attacks.gradients import Clean, exists, margin, margin_gradient, margin_of
+from rrlib.attacks.rules import PGD, Radius, ball, like, where
 
 
 def log_shift(z: torch.Tensor, z_attacked: torch.Tensor) -> torch.Tensor:
@@ -39,35 +38,46 @@ class Shift(PGD):
     as many steps and one restart end, so that none of them shifts a sample further.
     """
 
-    def run(
-        self, detector: nn.Module, x: torch.Tensor, labels: torch.Tensor, epsilons: Sequence[float], draw: Draw
-    ) -> Iterator[Step]:
-        starts = self.starts(x, draw)
-        clean = margin(detector, x, torch.zeros_like(labels))
-        for epsilon in epsilons:
-            furthest, largest = x, torch.full_like(clean, -torch.inf)
-            found = torch.zeros(len(x), dtype=torch.bool, device=x.device)
-            for start in starts:
-                for attacked, difference, moved in self._visited(detector, x, epsilon, start):
-                    shift = log_shift(clean, difference)
-                    furthest, found = where(shift > largest, attacked, furthest), found | moved
-                    largest = torch.maximum(shift, largest)
-            yield epsilon, furthest, found
+    def attack(
+        self, clean: Clean, epsilon: Radius, starts: Sequence[torch.Tensor | None]
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """The points that shifted most, and which samples had a gradient on the way."""
+        before = margin_of(clean.logits(), torch.zeros_like(clean.labels))
+        furthest, largest = clean.x, torch.full_like(before, -torch.inf)
+        found = torch.zeros(len(before), dtype=torch.bool, device=before.device)
+        for start in starts:
+            for attacked, difference, moved in self._visited(clean, epsilon, start):
+                shift = log_shift(before, difference)
+                furthest, found = where(shift > largest, attacked, furthest), found | moved
+                largest = torch.maximum(shift, largest)
+        return furthest, found
 
     def _visited(
-        self, detector: nn.Module, x: torch.Tensor, epsilon: float, start: torch.Tensor
+        self, clean: Clean, epsilon: Radius, start: torch.Tensor | None
     ) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
         """Every point of the two ways from `start`, z_fake − z_real there, and which samples had a gradient there."""
-        real = torch.zeros(len(x), dtype=torch.long, device=x.device)  # the margin of real is z_fake − z_real
+        real = torch.zeros_like(clean.labels)  # the margin of real is z_fake − z_real
+        lowest, highest = ball(clean.x, epsilon)
         alpha = 2.5 * epsilon / self.steps
-        start = (x + epsilon * start).clamp(0, 1)
-        difference, uphill = margin_gradient(detector, start, real)
+        if start is None:
+            start = clean.x
+            difference, uphill = _of_fake(clean)
+        else:
+            start = (clean.x + epsilon * start).clamp_(0, 1)
+            difference, uphill = margin_gradient(clean.detector, start, real)
         yield start, difference, exists(uphill)
         for sign in (1, -1):
             attacked, gradient = start, uphill
             for _ in range(self.steps - 1):
-                attacked = project(attacked + sign * alpha * gradient.sign(), x, epsilon)
-                difference, gradient = margin_gradient(detector, attacked, real)
+                attacked = gradient.sign().mul_(sign * alpha).add_(attacked).clamp_(lowest, highest)
+                difference, gradient = margin_gradient(clean.detector, attacked, real)
                 yield attacked, difference, exists(gradient)
-            attacked = project(attacked + sign * alpha * gradient.sign(), x, epsilon)
-            yield attacked, margin(detector, attacked, real), torch.zeros_like(real, dtype=torch.bool)
+            attacked = gradient.sign().mul_(sign * alpha).add_(attacked).clamp_(lowest, highest)
+            yield attacked, margin(clean.detector, attacked, real), torch.zeros_like(real, dtype=torch.bool)
+
+
+def _of_fake(clean: Clean) -> tuple[torch.Tensor, torch.Tensor]:
+    """z_fake − z_real and its gradient at the clean batch, from the margin of whichever answer is wrong there."""
+    margins, gradient = clean.gradient()
+    towards_fake = torch.where(clean.labels == 1, -1.0, 1.0)
+    return margins * towards_fake, gradient * like(towards_fake, gradient)

@@ -9,6 +9,8 @@ import torch
 from torch import nn
 
 from rrlib.attacks.adapter import PREFIX, TorchAttacks
+from rrlib.attacks.frames import TouchedFrames
+from rrlib.attacks.gradients import Clean
 from rrlib.attacks.l2 import CWL2
 from rrlib.attacks.random import uniform
 from rrlib.attacks.rules import CW, FGSM, PGD, Draw, Noise, Step
@@ -20,9 +22,7 @@ from rrlib.errors import InputError
 class Rule(Protocol):
     """What `sweep` asks of an attack; `rules.py` says what `run` yields."""
 
-    def run(
-        self, detector: nn.Module, x: torch.Tensor, labels: torch.Tensor, epsilons: Sequence[float], draw: Draw
-    ) -> Iterator[Step]: ...
+    def run(self, clean: Clean, epsilons: Sequence[float], draw: Draw) -> Iterator[Step]: ...
 
 
 RULES: dict[str, type[Rule]] = {"noise": Noise, "fgsm": FGSM, "pgd": PGD, "cw": CW, "cw_l2": CWL2, "shift": Shift}
@@ -43,20 +43,25 @@ class Attacked(NamedTuple):
 def rule(name: str, /, **options: object) -> Rule:
     """The attack called `name`, one of `RULES` or `torchattacks:NAME`, with its options checked.
 
+    Each also takes `frames`: how many frames of a clip it may touch, chosen as `TouchedFrames` says; without it, all.
+
     >>> rule("pgd", steps=20)
-    PGD(steps=20, random_start=True, restarts=1)
+    PGD(steps=20, random_start=True, restarts=1, one_batch=False)
     >>> rule("pgd", stepz=20)
     Traceback (most recent call last):
-    rrlib.errors.InputError: pgd has no option stepz; its options are steps, random_start, restarts
+    rrlib.errors.InputError: pgd has no option stepz; its options are steps, random_start, restarts, one_batch, frames
     """
+    if "frames" in options:
+        frames = options.pop("frames")
+        return TouchedFrames(rule(name, **options), frames)
     if name.startswith(PREFIX):
         return TorchAttacks(name.removeprefix(PREFIX), options)
     if name not in RULES:
         raise InputError(f"attack {name} is not known; choose from {', '.join(RULES)}, {PREFIX}NAME")
-    allowed = [field.name for field in fields(RULES[name])]
+    allowed = [*(field.name for field in fields(RULES[name])), "frames"]
     for option in options:
         if option not in allowed:
-            raise InputError(f"{name} has no option {option}; its options are {', '.join(allowed) or 'none'}")
+            raise InputError(f"{name} has no option {option}; its options are {', '.join(allowed)}")
     return RULES[name](**options)
 
 
@@ -86,12 +91,15 @@ def sweep(
     *,
     seed: int = 0,
     samples: torch.Tensor | None = None,
+    clean: Clean | None = None,
 ) -> Iterator[Attacked]:
     """Attack one batch at every epsilon, in order; ε = 0 is the clean input, and no attack runs.
 
     `x` (N, 3, H, W) or (N, T, 3, H, W), pixels in [0, 1]; `labels` (N,), 0 real, 1 fake. `samples` (N,), the samples'
     numbers in their data set, picks their random starts, so that results do not depend on how samples are batched;
-    without it they are 0 … N−1. The detector's mode and gradients are the same after each epsilon as before.
+    without it they are 0 … N−1. `clean`, a `Clean` of the same detector and batch, is what several sweeps of one batch
+    share: one clean gradient then serves FGSM at every ε, the first step of PGD without a random start, and the clean
+    probabilities. The detector's mode and gradients are the same after each epsilon as before.
     Raises InputError for pixels outside [0, 1], labels outside {0, 1}, wrong epsilons and unknown attacks.
 
     >>> from rrlib.detectors.catalogue import build
@@ -110,28 +118,34 @@ def sweep(
     def draw(restart: int = 0) -> torch.Tensor:
         return uniform(x.shape, seed, samples.to(x.device), restart)
 
-    return _run(chosen, detector, x.detach(), labels, epsilons, draw)
+    return _run(chosen, clean or Clean(detector, x, labels), epsilons, draw)
 
 
-def _run(
-    chosen: Rule,
-    detector: nn.Module,
-    x: torch.Tensor,
-    labels: torch.Tensor,
-    epsilons: Sequence[float],
-    draw: Draw,
-) -> Iterator[Attacked]:
+def _run(chosen: Rule, clean: Clean, epsilons: Sequence[float], draw: Draw) -> Iterator[Attacked]:
     if epsilons[0] == 0:
-        yield Attacked(epsilons[0], x, None)
+        yield Attacked(epsilons[0], clean.x, None)
     positive = [epsilon for epsilon in epsilons if epsilon > 0]
-    steps = chosen.run(detector, x, labels, positive, draw) if positive else iter(())
+    steps = chosen.run(clean, positive, draw) if positive else iter(())
     while True:
         # frozen for one step at a time, so that whoever consumes the sweep never holds a frozen detector
-        with frozen(detector):
+        with frozen(clean.detector), torch.inference_mode(False), torch.no_grad():
             step = next(steps, None)
         if step is None:
             return
-        yield Attacked(*step)
+        attacked = Attacked(*step)
+        _check_finite(attacked, clean)
+        yield attacked
+
+
+def _check_finite(attacked: Attacked, clean: Clean) -> None:
+    """The loops look at no value, so whether a gradient was NaN is asked here, once for each ε."""
+    bad = ~attacked.images.isfinite().flatten(1).all(dim=1)
+    if bad.any():
+        clean.logits()  # a detector that gives NaN for clean images too is told as such
+        raise InputError(
+            f"the gradient of {clean.name} is NaN for {int(bad.sum())} of {len(bad)} samples at ε = "
+            f"{attacked.epsilon:g}; check its weights and operations that have no slope, such as √0"
+        )
 
 
 def _check_batch(x: torch.Tensor, labels: torch.Tensor) -> None:

@@ -1,1 +1,4 @@
-"""Detectors: modules from pixels (N, 3, H, W) in [0, 1] to logits (N, 2) [real, fake]. The door is `catalogue`."""
+"""Detectors: modules from pixels in [0, 1] to logits (N, 2) [real, fake]. The door is `catalogue`.
+
+Pixels are images (N, 3, H, W) or clips (N, T, 3, H, W).
+"""

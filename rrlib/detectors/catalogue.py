@@ -12,14 +12,21 @@ from rrlib.detectors.contract import Calibrated
 from rrlib.detectors.keras import INPUT_SIZE, load_keras
 from rrlib.detectors.meso import Meso4, MesoInception4
 from rrlib.detectors.resnet import ResNet
+from rrlib.detectors.temporal import CNNGRU, FrameMean, ResNet3D
 from rrlib.errors import InputError, unknown
 
-# Each takes input_size, the height and width of its images in pixels.
+# Each takes input_size, the height and width of its images or frames in pixels.
 ARCHITECTURES: dict[str, Callable[[int], nn.Module]] = {
     "meso4": Meso4,
     "mesoinception4": MesoInception4,
     "resnet": ResNet,
+    "frame-mean-meso4": lambda input_size: FrameMean(Meso4(input_size)),
+    "frame-mean-resnet": lambda input_size: FrameMean(ResNet(input_size)),
+    "cnn-gru": CNNGRU,
+    "resnet3d": ResNet3D,
 }
+# Those that take clips (N, T, 3, H, W), of any number of frames T; all others take images (N, 3, H, W).
+CLIP_ARCHITECTURES = frozenset({"frame-mean-meso4", "frame-mean-resnet", "cnn-gru", "resnet3d"})
 
 
 @dataclass(frozen=True)
@@ -31,7 +38,7 @@ class LoadedDetector:
 
 
 def build(architecture: str, input_size: int, seed: int) -> nn.Module:
-    """A new detector, in train mode, for images of input_size × input_size pixels.
+    """A new detector, in train mode, for images or frames of input_size × input_size pixels.
 
     Its weights depend on architecture, input_size and seed alone; torch's global generator stays as it was.
     Raises InputError for an unknown architecture or a size that it cannot take.

@@ -19,6 +19,21 @@ def check_logits(logits: Tensor, samples: int, name: str) -> Tensor:
     >>> check_logits(torch.zeros(3, 2), samples=3, name="meso4").shape
     torch.Size([3, 2])
     """
+    check_shape(logits, samples, name)
+    bad = ~torch.isfinite(logits).all(dim=1)
+    if bad.any():
+        raise InputError(
+            f"{name} returned NaN or infinite logits for {int(bad.sum())} of {samples} samples, the first at "
+            f"index {int(bad.nonzero()[0])}; check its weights and that its input is finite and in [0, 1]"
+        )
+    return logits
+
+
+def check_shape(logits: Tensor, samples: int, name: str) -> Tensor:
+    """The same logits, once they are known to be of shape (samples, 2); InputError as `check_logits` says.
+
+    It looks at no value, so it does not wait for a GPU.
+    """
     if not isinstance(logits, Tensor):
         raise InputError(
             f"{name} returned a {type(logits).__name__}; a detector returns a tensor of shape ({samples}, 2), "
@@ -34,12 +49,6 @@ def check_logits(logits: Tensor, samples: int, name: str) -> Tensor:
         raise InputError(
             f"{name} returned shape {shape}; a detector returns ({samples}, 2), the logits [real, fake] "
             f"of {samples} samples"
-        )
-    bad = ~torch.isfinite(logits).all(dim=1)
-    if bad.any():
-        raise InputError(
-            f"{name} returned NaN or infinite logits for {int(bad.sum())} of {samples} samples, the first at "
-            f"index {int(bad.nonzero()[0])}; check its weights and that its input is finite and in [0, 1]"
         )
     return logits
 

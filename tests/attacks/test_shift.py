@@ -159,7 +159,7 @@ def test_log_shift_does_not_saturate():
     [
         ({"steps": 0}, "steps is 0; it is a whole number ≥ 1"),
         ({"restarts": 1.5}, "restarts is 1.5; it is a whole number ≥ 1"),
-        ({"confidence": 1}, "shift has no option confidence; its options are steps, random_start, restarts"),
+        ({"confidence": 1}, "shift has no option confidence; its options are steps, random_start, restarts, one_batch, frames"),
     ],
 )
 def test_wrong_options_are_refused(options, message):

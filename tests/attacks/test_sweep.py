@@ -213,7 +213,7 @@ def test_wrong_epsilons_are_refused(epsilons, message):
     ("name", "options", "message"),
     [
         ("pdg", {}, "attack pdg is not known; choose from noise, fgsm, pgd, cw, cw_l2, shift, torchattacks:NAME"),
-        ("fgsm", {"steps": 3}, "fgsm has no option steps; its options are none"),
+        ("fgsm", {"steps": 3}, "fgsm has no option steps; its options are frames"),
         ("pgd", {"steps": 0}, "steps is 0; it is a whole number ≥ 1"),
         ("pgd", {"random_start": "no"}, "random_start is 'no'; it is true or false"),
         ("pgd", {"restarts": 0}, "restarts is 0; it is a whole number ≥ 1"),

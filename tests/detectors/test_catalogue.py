@@ -4,11 +4,18 @@ import pytest
 import torch
 
 from rrlib.detectors import checkpoints
-from rrlib.detectors.catalogue import ARCHITECTURES, build, load
+from rrlib.detectors.catalogue import ARCHITECTURES, CLIP_ARCHITECTURES, build, load
 from rrlib.detectors.contract import Calibrated, check_logits
+from rrlib.devices import place
 from rrlib.errors import InputError
 
 EACH = pytest.mark.parametrize("architecture", ARCHITECTURES)
+
+
+def pixels(architecture: str, n: int, size: int) -> torch.Tensor:
+    """n images, or n clips of three frames, whichever the architecture takes, in [0, 1)."""
+    shape = (n, 3, 3, size, size) if architecture in CLIP_ARCHITECTURES else (n, 3, size, size)
+    return torch.rand(shape, generator=torch.Generator().manual_seed(0))
 
 
 def same_weights(a: torch.nn.Module, b: torch.nn.Module) -> bool:
@@ -31,9 +38,9 @@ def test_building_leaves_the_global_generator_as_it_was(architecture):
 
 
 @EACH
-def test_every_architecture_keeps_the_contract(architecture, images):
+def test_every_architecture_keeps_the_contract(architecture):
     detector = build(architecture, 64, seed=0).eval()
-    x = images(3, 64)
+    x = pixels(architecture, 3, 64)
     logits = check_logits(detector(x), 3, architecture)
     assert logits.dtype == torch.float32
     alone = torch.cat([detector(image[None]) for image in x])
@@ -44,8 +51,8 @@ def test_every_architecture_keeps_the_contract(architecture, images):
 def test_the_gradient_to_the_pixels_predicts_a_small_step(architecture):
     generator = torch.Generator().manual_seed(0)
     detector = build(architecture, 64, seed=0).eval().double()
-    x = torch.rand(1, 3, 64, 64, generator=generator, dtype=torch.float64, requires_grad=True)
-    step = 1e-6 * torch.randn(x.shape, generator=generator, dtype=torch.float64)
+    x = pixels(architecture, 1, 64).double().requires_grad_()
+    step = 1e-8 * torch.randn(x.shape, generator=generator, dtype=torch.float64)
 
     def margin(x: torch.Tensor) -> torch.Tensor:
         return (detector(x)[:, 1] - detector(x)[:, 0]).sum()
@@ -56,8 +63,23 @@ def test_the_gradient_to_the_pixels_predicts_a_small_step(architecture):
     assert (gradient != 0).double().mean() > 0.5
 
 
+@EACH
+def test_every_architecture_gives_the_same_answers_where_it_is_placed(architecture):
+    detector = build(architecture, 64, seed=0).eval()
+    x = pixels(architecture, 2, 64)
+    expected = detector(x)
+    torch.testing.assert_close(place(detector, "cpu")(x), expected, rtol=0, atol=1e-5)
+
+
+def test_architectures_of_clips_are_in_the_catalogue():
+    assert CLIP_ARCHITECTURES.issubset(ARCHITECTURES)
+
+
 def test_an_unknown_architecture_is_answered_with_the_known_ones():
-    message = "detectors.meso5 is not known; choose from meso4, mesoinception4, resnet"
+    message = (
+        "detectors.meso5 is not known; "
+        "choose from meso4, mesoinception4, resnet, frame-mean-meso4, frame-mean-resnet, cnn-gru, resnet3d"
+    )
     with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
         build("meso5", 64, seed=0)
 

@@ -12,7 +12,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 FLOORS = [
     {"errors"},
     {"metrics", "devices", "detectors", "datasets", "attacks"},
-    {"evaluation", "training", "tables"},
+    {"evaluation", "training", "tables", "resume"},
     {"study", "statistics", "summary", "figures", "pictures", "guardrails", "findings", "provenance"},
     {"stages", "pages", "notebooks", "book", "__main__"},
 ]
