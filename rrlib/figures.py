@@ -13,8 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from rrlib import summary
-from rrlib.errors import InputError
+from rrlib import linearity, summary
 
 EPSILON_LABEL = "ε, radius of the attack (share of the pixel range)"
 TOLERANCE_LABEL = "τ, tolerance (largest shift that counts as robust)"
@@ -58,10 +57,10 @@ def plot_by_epsilon(table: pd.DataFrame, tolerances: Sequence[float], ax: Axes) 
     data = summary.by_epsilon(table, tolerances)
     epsilons = sorted(data["epsilon"].unique())
     ra = data[data["measure"] == "RA"]
-    _line(ax, ra, color="black", marker="o", linestyle="--", label="RA")
+    plot_line(ax, ra, color="black", marker="o", linestyle="--", label="RA")
     for tolerance, color in zip(tolerances, sns.color_palette("viridis", len(tolerances)), strict=True):
         rr = data[data["tolerance"] == tolerance]
-        _line(ax, rr, color=color, marker=".", linestyle="-", label=f"RR({tolerance:g})")
+        plot_line(ax, rr, color=color, marker=".", linestyle="-", label=f"RR({tolerance:g})")
     epsilon_axis(ax, epsilons)
     ax.set(ylim=(-0.03, 1.03), ylabel="RA and RR, shares of samples (upper bounds) ↑")
     ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
@@ -75,6 +74,16 @@ def plot_curves(table: pd.DataFrame, ax: Axes) -> None:
         ax.plot(CURVE, share, color=color, label=f"ε = {epsilon:g}", drawstyle="steps-post")
     ax.set(xlim=(0, 1), ylim=(-0.03, 1.03), xlabel=TOLERANCE_LABEL, ylabel=RR_LABEL)
     ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
+
+
+def plot_linearity(table: pd.DataFrame, ax: Axes) -> None:
+    """RR(τ) of each detector on one data set under one attack at one ε, with its fitted line and how far it is off."""
+    for detector, style in styles(table["detector"].unique()).items():
+        curve = summary.robust(table[table["detector"] == detector], linearity.GRID).mean(axis=0)
+        distance, _ = linearity.straightness(curve)
+        ax.plot(linearity.GRID, curve, color=style["color"], label=f"{detector}: {distance:.2f}")
+        ax.plot(linearity.GRID, linearity.fitted_line(curve), color=style["color"], linestyle="--", linewidth=1)
+    ax.set(xlim=(0, 1), xlabel="τ, tolerance", ylabel=RR_LABEL)
 
 
 def plot_surface(table: pd.DataFrame, ax: Axes, tolerances: Sequence[float] = tuple(np.linspace(0, 1, 11))) -> None:
@@ -140,75 +149,7 @@ def save(figure: Figure, path: Path) -> None:
         unfinished.unlink(missing_ok=True)
 
 
-def figure1(table: pd.DataFrame, epsilon: float) -> Figure:
-    """Figure 1 of the paper: RR against tolerance on the left axis and RA on the right, a panel per attack.
-
-    Both at one ε. The band is a 95 % interval at each tolerance; RA is the dotted line that ends in a marker.
-    """
-    if epsilon not in set(table["epsilon"]):
-        known = ", ".join(f"{known:g}" for known in sorted(table["epsilon"].unique()))
-        raise InputError(f"the table has no rows at ε = {epsilon:g}; choose from {known}")
-    table = table[table["epsilon"] == epsilon]
-    figure, axes = _panels(table)
-    for ax, ((dataset, attack), part) in zip(axes, table.groupby(["dataset", "attack"], sort=False), strict=True):
-        right = ax.twinx()
-        for detector, style in styles(table["detector"].unique()).items():
-            data = summary.by_epsilon(part[part["detector"] == detector], CURVE)
-            rr, ra = data[data["measure"] == "RR"], data[data["measure"] == "RA"]["value"].item()
-            ax.plot(rr["tolerance"], rr["value"], color=style["color"], label=detector)
-            ax.fill_between(rr["tolerance"], rr["low"], rr["high"], color=style["color"], alpha=0.15, linewidth=0)
-            right.axhline(ra, color=style["color"], linestyle=":", linewidth=1)
-            right.plot([1], [ra], **style, markersize=7, markeredgecolor="white", clip_on=False, zorder=5)
-        ax.set(xlim=(0, 1), title=f"{dataset} · {attack}, ε = {epsilon:g}")
-        ax.set_xlabel("τ, tolerance")
-    return _finish(figure, axes, "dotted line and marker: RA (right axis)   ·   curve: RR (left axis)")
-
-
-def figure1_by_epsilon(table: pd.DataFrame, tolerance: float) -> Figure:
-    """The other reading of Figure 1's x axis: RR(ε) at one tolerance on the left axis, RA(ε) on the right."""
-    figure, axes = _panels(table)
-    epsilons = sorted(table["epsilon"].unique())
-    for ax, ((dataset, attack), part) in zip(axes, table.groupby(["dataset", "attack"], sort=False), strict=True):
-        right = ax.twinx()
-        for detector, style in styles(table["detector"].unique()).items():
-            data = summary.by_epsilon(part[part["detector"] == detector], [tolerance])
-            _line(ax, data[data["measure"] == "RR"], **style, linestyle="-", label=detector)
-            _line(right, data[data["measure"] == "RA"], **style, linestyle=":", label=None)
-        epsilon_axis(ax, epsilons)
-        ax.tick_params(axis="x", rotation=45)
-        ax.set(title=f"{dataset} · {attack}, τ = {tolerance:g}", xlabel="ε, radius of the attack")
-    return _finish(figure, axes, "dotted: RA (right axis)   ·   solid: RR (left axis)")
-
-
-def _panels(table: pd.DataFrame) -> tuple[Figure, list[Axes]]:
-    """One panel per data set and attack, at most three side by side, so that its text stays legible on a page."""
-    count = len(table[["dataset", "attack"]].drop_duplicates())
-    columns = min(count, 2 if count == 4 else 3)
-    rows = -(-count // columns)
-    figure, axes = plt.subplots(
-        rows, columns, figsize=(3.2 * columns + 0.8, 2.7 * rows + 0.7), squeeze=False, sharey=True, layout="constrained"
-    )
-    for ax in axes.flat[count:]:
-        ax.set_axis_off()
-    return figure, list(axes.flat[:count])
-
-
-def _finish(figure: Figure, axes: list[Axes], note: str) -> Figure:
-    """Both vertical axes on one scale, named at the outer edges, and one legend below all panels."""
-    columns = axes[0].get_gridspec().ncols
-    right_axes = [ax for ax in figure.axes if ax.yaxis.get_label_position() == "right"]
-    for number, (left, right) in enumerate(zip(axes, right_axes, strict=True)):
-        at_right_edge = number % columns == columns - 1 or number == len(axes) - 1
-        left.set(ylim=(-0.03, 1.03), ylabel=RR_LABEL if number % columns == 0 else None)
-        right.set(ylim=(-0.03, 1.03), ylabel=RA_LABEL if at_right_edge else None)
-        right.tick_params(labelright=at_right_edge)
-        right.grid(False)
-    handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), title=note)
-    return figure
-
-
-def _line(ax: Axes, data: pd.DataFrame, *, color, marker: str, linestyle: str, label: str | None) -> None:
+def plot_line(ax: Axes, data: pd.DataFrame, *, color, marker: str, linestyle: str, label: str | None) -> None:
     """A measure over ε with its interval, at evenly spaced positions."""
     data = data.sort_values("epsilon")
     positions = np.arange(len(data))

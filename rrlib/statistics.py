@@ -5,6 +5,8 @@ this is too narrow. `share_interval` picks the right one for a share; the others
 RR(τ) curve, and the difference between two detectors. Arrays may be numpy arrays or pandas columns.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
@@ -101,6 +103,31 @@ def group_bootstrap(
     0.00 1.00
     """
     confidence = _checked_confidence(confidence)
+    means = resampled_means(values, groups, draws, seed)
+    low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
+    return low, high
+
+
+def resampled_means(
+    values: ArrayLike, groups: ArrayLike, draws: int = 1000, seed: int | Sequence[int] = 0
+) -> np.ndarray:
+    """The means that `group_bootstrap` takes its quantiles of, for statistics that are functions of means.
+
+    The same seed draws the same groups for any values over the same groups, so that a difference of two statistics
+    of one data set is paired.
+
+    Args:
+        seed: a number, or several for one stream each. The rest is as in `group_bootstrap`.
+
+    Returns:
+        (draws,) for (N,) values and (draws, M) for (N, M).
+
+    Raises:
+        InputError: as `group_bootstrap`.
+
+    >>> resampled_means([0.5, 0.5, 0.25, 0.25], ["a", "a", "b", "b"], draws=4).tolist()
+    [0.375, 0.375, 0.25, 0.25]
+    """
     if draws < 1:
         raise InputError(f"{draws} draws were asked for; use at least 1, better 1000")
     values, codes = _checked_samples(values, groups)
@@ -116,9 +143,7 @@ def group_bootstrap(
         times = generator.multinomial(count, np.full(count, 1 / count), size=min(chunk, draws - first))
         size, *sums = (times @ table).T
         means.append(np.transpose(sums) / size[:, None])
-    means = np.concatenate(means).reshape(draws, *values.shape[1:])
-    low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
-    return low, high
+    return np.concatenate(means).reshape(draws, *values.shape[1:])
 
 
 def paired_bootstrap(

@@ -156,8 +156,8 @@ def load(path: Path = PARAMS) -> Study:
         epsilons=tuple(given["epsilons"]),
         tolerances=_tolerances(given["tolerances"], f"{where}: tolerances"),
         highlight=_highlight(given["highlight"], f"{where}: highlight"),
-        image=_half({name: given[name] for name in parts}, f"{where}: ", "image"),
-        video=_half(video, f"{where}: video.", "clip"),
+        image=_half({name: given[name] for name in parts}, f"{where}: ", video=False),
+        video=_half(video, f"{where}: video.", video=True),
     )
     if not study.cells():
         raise InputError(f"{where}: there is no data set with a detector and an attack; name at least one of each")
@@ -166,24 +166,25 @@ def load(path: Path = PARAMS) -> Study:
     return study
 
 
-def _half(given: dict, where: str, kind: str) -> Half:
-    """One half, whose data sets and detectors must be of this kind, image or clip."""
+def _half(given: dict, where: str, video: bool) -> Half:
+    """One half, whose data sets and detectors must all be for clips, or all for images."""
     half = Half(
         datasets=_entries(given["datasets"], f"{where}datasets", _dataset),
         detectors=_entries(given["detectors"], f"{where}detectors", _detector),
         attacks=_entries(given["attacks"], f"{where}attacks", _attack),
     )
     for name, entry in half.datasets.items():
-        _check_kind(datasets.takes(entry["kind"]), kind, f"{where}datasets.{name}")
+        _check_place(entry["kind"] in datasets.CLIP_KINDS, video, f"{where}datasets.{name}")
     for name, entry in half.detectors.items():
-        _check_kind(detectors.takes(entry.architecture), kind, f"{where}detectors.{name}")
+        _check_place(entry.architecture in detectors.CLIP_ARCHITECTURES, video, f"{where}detectors.{name}")
     return half
 
 
-def _check_kind(found: str, kind: str, where: str) -> None:
-    if found != kind:
-        place = "under `video`" if found == "clip" else "outside `video`"
-        raise InputError(f"{where} is for {found}s, but stands among those for {kind}s; put it {place}")
+def _check_place(takes_clips: bool, video: bool, where: str) -> None:
+    if takes_clips and not video:
+        raise InputError(f"{where} is for clips, but stands among what is for images; move it to video")
+    if video and not takes_clips:
+        raise InputError(f"{where} is for images, but stands among what is for clips; move it out of video")
 
 
 def _check_apart(study: Study, where: str) -> None:

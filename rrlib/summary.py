@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from rrlib.errors import InputError
 from rrlib.statistics import share_interval
 
 CELL = ["dataset", "detector", "attack"]
@@ -18,6 +19,15 @@ def correct(table: pd.DataFrame) -> pd.Series:
 def robust(table: pd.DataFrame, tolerances: Sequence[float]) -> np.ndarray:
     """Whether each shift is within each tolerance: (N, T) bool."""
     return table["shift"].to_numpy()[:, None] <= np.asarray(tolerances, dtype=float)
+
+
+def at_epsilon(table: pd.DataFrame, epsilon: float) -> pd.DataFrame:
+    """The rows at one ε; raises InputError with those that the table holds where it has none."""
+    part = table[table["epsilon"] == epsilon]
+    if part.empty:
+        known = ", ".join(f"{known:g}" for known in sorted(table["epsilon"].unique()))
+        raise InputError(f"the table has no rows at ε = {epsilon:g}; choose from {known}")
+    return part
 
 
 def by_epsilon(table: pd.DataFrame, tolerances: Sequence[float]) -> pd.DataFrame:

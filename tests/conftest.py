@@ -1,8 +1,9 @@
 """Fixtures that several test files share."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -74,6 +75,25 @@ def separable() -> type[InMemory]:
         labels = torch.arange(count) % 2
         noise = torch.rand(count, 3, 32, 32, generator=torch.Generator().manual_seed(seed))
         return InMemory(0.2 + 0.3 * noise + 0.3 * labels.view(-1, 1, 1, 1), labels.tolist())
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def random_results() -> Callable[..., pd.DataFrame]:
+    """random_results(datasets, detectors, attacks): a result table of random numbers, always the same."""
+
+    def make(datasets=("faces", "drawn"), detectors=("meso4", "resnet"), attacks=("noise", "pgd")) -> pd.DataFrame:
+        """20 samples in each cell at ε = 0, 0.01 and 0.1; shifts grow with ε."""
+        rng = np.random.default_rng(0)
+        names = ["dataset", "detector", "attack", "sample", "epsilon"]
+        levels = [datasets, detectors, attacks, [f"s{number}" for number in range(20)], [0.0, 0.01, 0.1]]
+        table = pd.MultiIndex.from_product(levels, names=names).to_frame(index=False)
+        table["label"] = table["sample"].str[1:].astype(int) % 2
+        table["p_clean"] = 0.5
+        table["p_attacked"] = 0.5 + rng.uniform(-5, 5, len(table)) * table["epsilon"]
+        table["shift"] = (table["p_attacked"] - 0.5).abs()
+        return table.assign(group=table["sample"], gradient=True)
 
     return make
 

@@ -27,10 +27,9 @@ def test_check_says_what_the_study_asks_for():
     found = study.load(REPOSITORY / "params.yaml")
     done = run("check")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith(
-        f"params.yaml: {len(found.datasets)} data set(s) × {len(found.detectors)} detector(s)"
-    )
-    assert done.stdout.endswith(f"= {len(found.cells())} cells at {len(found.epsilons)} epsilons\n")
+    images, video = done.stdout.splitlines()
+    assert images.startswith(f"params.yaml: images: {len(found.image.datasets)} data set(s) × ")
+    assert video.endswith(f"= {len(found.video.cells())} cells at {len(found.epsilons)} epsilons")
 
 
 def test_an_unknown_data_set_is_one_line_of_error_and_exit_code_1():

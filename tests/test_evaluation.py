@@ -9,11 +9,12 @@ import pytest
 import torch
 from torch import nn
 
-from rrlib import tables
+from rrlib import tables, training
+from rrlib.attacks import rule
 from rrlib.attacks.rules import PGD
 from rrlib.detectors.catalogue import build
 from rrlib.errors import InputError
-from rrlib.evaluation import Cell, evaluate, probabilities
+from rrlib.evaluation import Cell, batches, evaluate, probabilities
 from rrlib.metrics import DISTANCES
 
 SLOPE = 8.0
@@ -36,6 +37,14 @@ def greys(in_memory):
 @pytest.fixture
 def noisy(separable):
     return separable(8)
+
+
+@pytest.fixture(scope="module")
+def trained_on(separable):
+    """A detector that has learned its task, so that attacks have gradients to follow."""
+    detector = build("resnet", 32, seed=0)
+    training.train(detector, separable(32), separable(16, seed=2), training.Recipe(epochs=2, batch_size=8), seed=0)
+    return detector
 
 
 @pytest.mark.parametrize("attack", ["fgsm", "pgd"])
@@ -108,6 +117,55 @@ def test_the_batch_size_does_not_change_the_table(noisy, attack, batch_size):
     expected = evaluate(detector, noisy, attack, [0, 0.01, 0.1], batch_size=8)
     found = evaluate(detector, noisy, attack, [0, 0.01, 0.1], batch_size=batch_size)
     pd.testing.assert_frame_equal(found, expected, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "attack",
+    ["noise", "fgsm", rule("pgd", steps=4), rule("cw", steps=4), rule("cw_l2", steps=8, search_steps=2),
+     rule("shift", steps=3)],
+    ids=["noise", "fgsm", "pgd", "cw", "cw_l2", "shift"],
+)  # fmt: skip
+@pytest.mark.parametrize("batch_size", [1, 7, 64])
+def test_tables_are_equal_for_any_batch_size_and_two_threads(trained_on, separable, attack, batch_size):
+    """In float32, as a study runs: a sign of a gradient that is nearly zero may flip, so numbers within 1e-5."""
+    detector, data = trained_on, separable(20, seed=1)
+    expected = evaluate(detector, data, attack, [0, 0.01, 0.1], batch_size=20)
+    torch.set_num_threads(2)
+    try:
+        found = evaluate(detector, data, attack, [0, 0.01, 0.1], batch_size=batch_size)
+    finally:
+        torch.set_num_threads(1)
+    pd.testing.assert_frame_equal(found, expected, rtol=0, atol=1e-5)
+
+
+def test_the_processes_that_read_ahead_change_nothing(noisy):
+    detector = build("resnet", 32, seed=0)
+    expected = evaluate(detector, noisy, "pgd", [0, 0.1], batch_size=3)
+    pd.testing.assert_frame_equal(evaluate(detector, noisy, "pgd", [0, 0.1], batch_size=3, workers=2), expected)
+
+
+def test_an_evaluation_can_begin_with_a_later_batch(noisy):
+    detector = build("resnet", 32, seed=0)
+    whole = list(batches(detector, noisy, "pgd", [0, 0.1], batch_size=3))
+    later = list(batches(detector, noisy, "pgd", [0, 0.1], batch_size=3, first=1))
+    assert [len(part) for part in whole] == [6, 6, 4]
+    for a, b in zip(whole[1:], later, strict=True):
+        pd.testing.assert_frame_equal(a, b)
+    assert list(batches(detector, noisy, "pgd", [0, 0.1], batch_size=3, first=3)) == []
+
+
+def test_the_table_says_what_was_attacked(noisy, brightness, greys):
+    assert evaluate(brightness(SLOPE), greys, "fgsm", [0.1], fold=False).attrs == {"attacked": "the detector itself"}
+    said = evaluate(build("resnet", 32, seed=0), noisy, "fgsm", [0.1]).attrs["attacked"]
+    assert said.startswith("a copy with 9 batch norms folded into convolutions")
+
+
+def test_what_is_reported_is_what_the_detector_says_of_images_found_on_its_copy(noisy):
+    """Folding moves probabilities by rounding: none of that is in p_clean, and ε = 0 has no shift."""
+    detector = build("resnet", 32, seed=0).eval()
+    folded, plain = (evaluate(detector, noisy, "pgd", [0, 0.1], fold=fold) for fold in (True, False))
+    assert folded["p_clean"].tolist() == plain["p_clean"].tolist()
+    assert folded["p_attacked"].tolist() == pytest.approx(plain["p_attacked"].tolist(), abs=1e-4)
 
 
 def test_the_same_seed_gives_the_same_table_and_another_seed_another(noisy):

@@ -64,7 +64,11 @@ def trained(small_study) -> Study:
 def with_weights(study: Study, architecture: str, input_size: int, weights: Path, sha256: str | None = None) -> Study:
     sha256 = sha256 or hashlib.sha256(weights.read_bytes()).hexdigest()
     entry = Detector(architecture, input_size, 0, None, weights, sha256)
-    return dataclasses.replace(study, detectors={"published": entry})
+    return with_images(study, detectors={"published": entry})
+
+
+def with_images(study: Study, **changes: dict) -> Study:
+    return dataclasses.replace(study, image=dataclasses.replace(study.image, **changes))
 
 
 def test_from_images_to_a_table(trained):
@@ -198,7 +202,7 @@ def test_published_mesonet_weights_give_their_published_answers(real, small_stud
 
     weights = real / "mesonet" / "weights" / "Meso4_DF.h5"
     sha256 = "036ed30d04ffd9c7506f825b97c86aa64915f5818931da96817b169aad790af5"
-    study = dataclasses.replace(
+    study = with_images(
         with_weights(small_study, "meso4", 256, weights, sha256),
         datasets={"mesonet": {"kind": "folder", "source": "mesonet", "seed": 0}},
     )

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rrlib import study
+from rrlib.attacks.frames import TouchedFrames
 from rrlib.attacks.rules import PGD, Noise
 from rrlib.errors import InputError
 from rrlib.evaluation import Cell
@@ -24,6 +25,9 @@ SOUND = {
     "seed": 0,
     "device": "cpu",
     "batch_size": 4,
+    "workers": 0,
+    "fold": True,
+    "compiled": False,
     "distance": "linf",
     "epsilons": [0, 0.01, 0.1],
     "tolerances": [0.1, 0.5],
@@ -41,6 +45,11 @@ SOUND = {
         "ready": {"architecture": "resnet", "input_size": 32, "seed": 1, "weights": WEIGHTS, "sha256": SHA256},
     },
     "attacks": {"noise": {"rule": "noise"}, "pgd": {"rule": "pgd", "steps": 3}},
+    "video": {
+        "datasets": {"moving": {"kind": "clips", "source": "videos", "seed": 0, "frames": 4}},
+        "detectors": {"gru": {"architecture": "cnn-gru", "input_size": 32, "training": {"epochs": 1}}},
+        "attacks": {"pgd": {"rule": "pgd", "frames": 2}},
+    },
 }
 ABSENT = object()
 
@@ -72,7 +81,8 @@ def load(given: object) -> study.Study:
 
 def test_the_repositorys_own_study_loads():
     found = study.load(REPOSITORY / "params.yaml")
-    assert len(found.cells()) == len(found.pairs()) * len(found.attacks)
+    for half in (found.image, found.video):
+        assert len(half.cells()) == len(half.pairs()) * len(half.attacks) > 0
     assert found.epsilons[0] == 0
     assert found.highlight.tolerance in found.tolerances
 
@@ -82,12 +92,16 @@ def test_a_study_says_what_its_file_says():
     assert (found.seed, found.device, found.batch_size, found.distance) == (0, "cpu", 4, "linf")
     assert (found.epsilons, found.tolerances) == ((0, 0.01, 0.1), (0.1, 0.5))
     assert found.highlight == study.Highlight(epsilon=0.01, tolerance=0.1, attack="pgd")
-    assert found.datasets == SOUND["datasets"]
-    assert found.detectors == {
+    assert found.image.datasets == SOUND["datasets"]
+    assert found.image.detectors == {
         "meso": study.Detector("meso4", 32, 0, Recipe(epochs=2, adversarial=Adversarial(0.01, 2)), None, None),
         "ready": study.Detector("resnet", 32, 1, None, Path(WEIGHTS), SHA256),
     }
-    assert found.attacks == {"noise": Noise(), "pgd": PGD(steps=3)}
+    assert found.image.attacks == {"noise": Noise(), "pgd": PGD(steps=3)}
+    assert found.video.attacks == {"pgd": TouchedFrames(PGD(), 2)}
+    assert found.half("moving") is found.video
+    assert found.half("faces") is found.image
+    assert found.datasets == SOUND["datasets"] | SOUND["video"]["datasets"]
 
 
 def test_cells_and_pairs_keep_the_order_of_the_file():
@@ -97,7 +111,18 @@ def test_cells_and_pairs_keep_the_order_of_the_file():
         Cell("faces", "meso", "pgd"),
         Cell("faces", "ready", "noise"),
     ]
-    assert found.pairs() == [("faces", "meso"), ("faces", "ready"), ("drawn", "meso"), ("drawn", "ready")]
+    assert found.cells()[-1] == Cell("moving", "gru", "pgd")
+    assert found.image.pairs() == [("faces", "meso"), ("faces", "ready"), ("drawn", "meso"), ("drawn", "ready")]
+    assert found.pairs() == [*found.image.pairs(), ("moving", "gru")]
+
+
+def test_a_half_may_be_empty_but_not_both():
+    empty = {"datasets": {}, "detectors": {}, "attacks": {}}
+    assert load(SOUND | {"video": empty}).video.cells() == []
+    assert load(SOUND | empty).cells() == [Cell("moving", "gru", "pgd")]
+    message = "params.yaml: there is no data set with a detector and an attack; name at least one of each"
+    with pytest.raises(InputError, match="^" + re.escape(message) + "$"):
+        load(SOUND | empty | {"video": empty})
 
 
 def test_every_product_has_its_own_place_under_outputs():
@@ -113,7 +138,10 @@ def test_an_exponent_needs_no_decimal_point():
 
 ARCHITECTURES = "choose from meso4, mesoinception4, resnet, frame-mean-meso4, frame-mean-resnet, cnn-gru, resnet3d"
 RECIPE = "choose from epochs, batch_size, learning_rate, weight_decay, adversarial"
-TOP = "seed, device, batch_size, distance, epsilons, tolerances, highlight, datasets, detectors, attacks"
+TOP = (
+    "seed, device, batch_size, workers, fold, compiled, distance, epsilons, tolerances, highlight, video, "
+    "datasets, detectors, attacks"
+)
 WHOLE = f"it is a whole number from {{}} to {2**31 - 1}"
 
 
@@ -244,7 +272,7 @@ WHOLE = f"it is a whole number from {{}} to {2**31 - 1}"
         (
             "attacks.pgd.stepz",
             3,
-            "attacks.pgd: pgd has no option stepz; its options are steps, random_start, restarts, frames",
+            "attacks.pgd: pgd has no option stepz; its options are steps, random_start, restarts, one_batch, frames",
         ),
         # keys that are missing
         ("attacks", ABSENT, f"lacks attacks; add it (required: {TOP})"),
@@ -257,12 +285,12 @@ WHOLE = f"it is a whole number from {{}} to {2**31 - 1}"
         ),
         # other things where mappings are needed
         ("highlight", [1], "highlight holds [1]; it holds the keys epsilon, tolerance, attack"),
-        ("datasets", [], "datasets holds []; name at least one entry"),
-        ("attacks", None, "attacks holds None; name at least one entry"),
+        ("datasets", [], "datasets holds []; give entries by name, or {} for none"),
+        ("attacks", None, "attacks holds None; give entries by name, or {} for none"),
         (
             "datasets.faces",
             None,
-            "datasets.faces holds None; give its kind, one of synthetic, folder, and options",
+            "datasets.faces holds None; give its kind, one of synthetic, folder, clips, and options",
         ),
         (
             "detectors.meso",

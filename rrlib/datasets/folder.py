@@ -1,45 +1,89 @@
-"""A user's own images, as they lie: a folder with real/ and fake/, or a CSV file that lists them."""
+"""A user's own images or clips, as they lie: a folder with real/ and fake/, or a CSV file that lists them."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
 from tqdm import tqdm
 
-from rrlib.datasets import images, manifest
+from rrlib.datasets import clips, images, manifest
 from rrlib.errors import InputError
 
 LAYOUT = "give a folder with real/ and fake/, or a CSV file with the columns path, label and, if known, group, split"
 SHOWN = 3
 
 
-def read(source: Path, seed: int) -> pd.DataFrame:
-    """One row per image of `source`, by path: columns sample, path (from `root(source)`), label, group, split, family.
+def _all_files(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file() and not _hidden(path.relative_to(folder))]
+
+
+def _videos_and_folders_of_frames(folder: Path) -> list[Path]:
+    files = _all_files(folder)
+    holders = {path.parent for path in files if clips.is_picture(path.name)}
+    if folder in holders:
+        raise InputError(
+            f"{folder} holds images, but a clip is a video file or a folder of frames; put each clip's in a folder"
+        )
+    return [*holders, *(path for path in files if not holders & set(path.parents))]
+
+
+@dataclass(frozen=True)
+class Samples:
+    """What a source holds: its name in messages, how samples are found in real/ or fake/, and what tries one.
+
+    `attempt` is given a sample and its path and raises InputError if it cannot be used.
+    """
+
+    name: str
+    find: Callable[[Path], list[Path]]
+    attempt: Callable[[str, Path], object]
+
+
+IMAGES = Samples("image", _all_files, lambda _, path: images.decode(path))
+
+
+def of_clips(attempt: Callable[[str, Path], object]) -> Samples:
+    """Samples that are videos, or folders whose own files are frames."""
+    return Samples("clip", _videos_and_folders_of_frames, attempt)
+
+
+def read(source: Path, seed: int, samples: Samples = IMAGES, skipped: list[dict] | None = None) -> pd.DataFrame:
+    """One row per sample of `source`, by path: columns sample, path (from `root(source)`), label, group, split, family.
 
     `source` is one of
-    - a folder with real/ and fake/, each holding JPEG or PNG files at any depth. The group is the name of the folder
-      that an image lies in (a video, an identity), or the image's own stem where that folder is real/ or fake/.
-      One name is one group wherever it occurs, in both classes too. Hidden files are passed over.
+    - a folder with real/ and fake/, each holding JPEG or PNG files (or, of clips, videos and folders of frames) at any
+      depth. The group is the name of the folder that a sample lies in (a video, an identity), or the sample's own stem
+      where that folder is real/ or fake/. One name is one group wherever it occurs, in both classes too. Hidden files
+      are passed over.
     - a CSV file, or a folder with a manifest.csv (which is then preferred), with the columns path (from the CSV's
-      folder) and label (0 real, 1 fake), and optionally group (else each image is its own), split and family. The
+      folder) and label (0 real, 1 fake), and optionally group (else each sample is its own), split and family. The
       columns sample and sha256 of a prepared manifest may be there and are worked out anew.
-    Unless the CSV gives it, the split is `grouped_split` with `seed`. Every image is decoded once, so that a bad file
-    stops a study at its start.
+    Unless the CSV gives it, the split is `grouped_split` with `seed`. Every sample is tried once, so that a bad file
+    stops a study at its start. Given a list `skipped`, a sample that cannot be used stops nothing: it gets no row, and
+    its path and the reason are put on the list.
 
-    Raises InputError if the source or its layout is not as above, or if any file is no image that `decode` accepts.
+    Raises InputError if the source or its layout is not as above, if no sample can be used or, without such a list, if
+    any cannot.
     """
     source = Path(source)
     table = _table(source)
-    frame = _listed(table) if table else _found(source)
-    if "split" not in frame:
-        try:
-            frame["split"] = manifest.grouped_split(frame["group"], frame["label"], seed)
-        except InputError as error:
-            raise InputError(f"{source}: {error}") from error
-    manifest.check_whole(frame, str(source))
-    frame = frame.sort_values("path", ignore_index=True)
-    _decode_all(root(source), frame["path"])
-    return frame[["sample", "path", "label", "group", "split", "family"]]
+    frame = _listed(table, samples) if table else _found(source, samples)
+    # dealt before the samples are tried, since that may take long, and again over those that are left
+    whole = _dealt(frame, source, seed)
+    complaints = _try_all(root(source), whole, samples)
+    if complaints and skipped is None:
+        raise _refusal(root(source), complaints, len(whole), samples)
+    if complaints:
+        skipped += [
+            {"path": path, "reason": complaint.removeprefix(f"{root(source) / path}").lstrip(": ")}
+            for path, complaint in complaints.items()
+        ]
+        if len(complaints) == len(whole):
+            raise _refusal(root(source), complaints, len(whole), samples)
+        whole = _dealt(frame[~frame["path"].isin(list(complaints))], source, seed)
+    return whole[["sample", "path", "label", "group", "split", "family"]]
 
 
 def root(source: Path) -> Path:
@@ -59,7 +103,7 @@ def _table(source: Path) -> Path | None:
     return table if table.exists() else None
 
 
-def _found(source: Path) -> pd.DataFrame:
+def _found(source: Path, samples: Samples) -> pd.DataFrame:
     entries = sorted(entry.name for entry in source.iterdir())
     absent = [name for name in manifest.CLASSES.values() if not (source / name).is_dir()]
     if not entries:
@@ -72,18 +116,19 @@ def _found(source: Path) -> pd.DataFrame:
         raise InputError(f"{source} has neither real/ nor fake/, found {found}; {LAYOUT}")
     rows = []
     for label, name in manifest.CLASSES.items():
-        paths = [path.relative_to(source) for path in (source / name).rglob("*") if path.is_file()]
-        paths = [path for path in paths if not any(part.startswith(".") for part in path.parts)]
+        paths = samples.find(source / name)
         if not paths:
-            raise InputError(f"{source / name} holds no image; {LAYOUT}")
+            raise InputError(f"{source / name} holds no {samples.name}; {LAYOUT}")
         for path in paths:
-            group = path.stem if len(path.parts) == 2 else path.parent.name
-            sample = _sample(path.as_posix())
-            rows.append({"sample": sample, "path": path.as_posix(), "label": label, "group": group, "family": ""})
+            inside = path.relative_to(source)
+            own = inside.name if path.is_dir() else inside.stem
+            group = own if len(inside.parts) == 2 else inside.parent.name
+            sample = (inside.parent / own).as_posix()
+            rows.append({"sample": sample, "path": inside.as_posix(), "label": label, "group": group, "family": ""})
     return pd.DataFrame(rows)
 
 
-def _listed(table: Path) -> pd.DataFrame:
+def _listed(table: Path, samples: Samples) -> pd.DataFrame:
     frame = manifest.read_text(table)
     # an unknown column is refused because a misspelt "group" would let one video into two splits unseen
     unknown = [column for column in frame.columns if column not in manifest.COLUMNS]
@@ -96,11 +141,13 @@ def _listed(table: Path) -> pd.DataFrame:
     for number, path in enumerate(map(PurePosixPath, frame["path"]), start=2):
         if path.is_absolute() or ".." in path.parts:
             raise InputError(
-                f"{table}: row {number} has the path {path}, which leaves {table.parent}; list images in it"
+                f"{table}: row {number} has the path {path}, which leaves {table.parent}; list {samples.name}s in it"
             )
-        if not (table.parent / path).is_file():
+        if not ((table.parent / path).is_file() or (samples.name == "clip" and (table.parent / path).is_dir())):
             raise InputError(f"{table}: row {number} has the path {path}, but there is no such file; correct it")
-    frame["sample"] = [_sample(path) for path in frame["path"]]
+    frame["sample"] = [
+        path if (table.parent / path).is_dir() else str(PurePosixPath(path).with_suffix("")) for path in frame["path"]
+    ]
     if "group" not in frame:
         frame["group"] = frame["sample"]
     if "family" not in frame:
@@ -108,25 +155,40 @@ def _listed(table: Path) -> pd.DataFrame:
     return frame
 
 
-def _sample(path: str) -> str:
-    return str(PurePosixPath(path).with_suffix(""))
+def _hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
 
 
-def _decode_all(folder: Path, paths: pd.Series) -> None:
+def _dealt(frame: pd.DataFrame, source: Path, seed: int) -> pd.DataFrame:
+    frame = frame.copy()
+    if "split" not in frame:
+        try:
+            frame["split"] = manifest.grouped_split(frame["group"], frame["label"], seed)
+        except InputError as error:
+            raise InputError(f"{source}: {error}") from error
+    manifest.check_whole(frame, str(source))
+    return frame.sort_values("path", ignore_index=True)
+
+
+def _try_all(folder: Path, frame: pd.DataFrame, samples: Samples) -> dict[str, str]:
+    """What is wrong with the samples that cannot be used, by path."""
+
+    def complaint(sample: str, path: str) -> str | None:
+        try:
+            samples.attempt(sample, folder / path)
+        except InputError as error:
+            return str(error)
+        return None
+
     with ThreadPoolExecutor() as pool:
-        answers = pool.map(lambda path: _complaint(folder / path), paths)
-        progress = tqdm(answers, total=len(paths), desc=f"checking {folder}", unit="image", disable=None)
-        complaints = [complaint for complaint in progress if complaint]
-    if len(complaints) == 1:
-        raise InputError(complaints[0])
-    if complaints:
-        shown = "\n  ".join(complaints[:SHOWN])
-        raise InputError(f"{folder}: {len(complaints)} of {len(paths)} files cannot be used, among them\n  {shown}")
+        answers = pool.map(complaint, frame["sample"], frame["path"])
+        progress = tqdm(answers, total=len(frame), desc=f"checking {folder}", unit=samples.name, disable=None)
+        return {path: answer for path, answer in zip(frame["path"], progress, strict=True) if answer}
 
 
-def _complaint(path: Path) -> str | None:
-    try:
-        images.decode(path)
-    except InputError as error:
-        return str(error)
-    return None
+def _refusal(folder: Path, complaints: dict[str, str], count: int, samples: Samples) -> InputError:
+    found = list(complaints.values())
+    if len(found) == 1:
+        return InputError(found[0])
+    shown = "\n  ".join(found[:SHOWN])
+    return InputError(f"{folder}: {len(found)} of {count} {samples.name}s cannot be used, among them\n  {shown}")

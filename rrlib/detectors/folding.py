@@ -120,7 +120,7 @@ def _fold_across_relu(folded: nn.Module, convolution: str, norm: str, followers:
 
 
 def _sources(detector: nn.Module, x: Tensor) -> tuple[dict[str, str], dict[str, int]]:
-    """For each leaf module that runs once on `x`: the leaf whose output it takes, and the dimensions of its own."""
+    """For each leaf module that always takes the output of the same other leaf: that one; and the output's dimensions."""
     made_by: dict[int, str] = {}
     runs: dict[str, list[str]] = {}
     rank: dict[str, int] = {}
@@ -143,5 +143,7 @@ def _sources(detector: nn.Module, x: Tensor) -> tuple[dict[str, str], dict[str, 
     finally:
         for handle in handles:
             handle.remove()
-    once = {name: origins[0] for name, origins in runs.items() if len(origins) == 1}
-    return {name: origin for name, origin in once.items() if origin in once}, rank
+    # a network that takes a batch in parts runs each of its modules as often; another count is another use
+    steady = {name: origins for name, origins in runs.items() if len(set(origins)) == 1}
+    chained = {name: origins[0] for name, origins in steady.items() if len(steady.get(origins[0], ())) == len(origins)}
+    return chained, rank

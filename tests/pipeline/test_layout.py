@@ -13,7 +13,8 @@ FLOORS = [
     {"errors"},
     {"metrics", "devices", "detectors", "datasets", "attacks"},
     {"evaluation", "training", "tables", "resume"},
-    {"study", "statistics", "summary", "figures", "pictures", "guardrails", "findings", "provenance"},
+    {"study", "statistics", "summary", "linearity", "figures", "figure1", "pictures"}
+    | {"guardrails", "findings", "provenance"},
     {"stages", "pages", "notebooks", "book", "__main__"},
 ]
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}

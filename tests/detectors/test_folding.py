@@ -1,0 +1,118 @@
+"""The copy with batch norms folded in says what the detector says, or it is not used."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from rrlib.attacks.gradients import margin_gradient
+from rrlib.detectors.catalogue import ARCHITECTURES, CLIP_ARCHITECTURES, build
+from rrlib.detectors.folding import fast_copy, fold
+from rrlib.errors import InputError
+
+NORMS = (nn.BatchNorm2d, nn.BatchNorm3d)
+
+
+def inputs(architecture: str, n: int = 4, dtype: torch.dtype = torch.float64) -> torch.Tensor:
+    shape = (n, 5, 3, 32, 32) if architecture in CLIP_ARCHITECTURES else (n, 3, 32, 32)
+    return torch.rand(shape, generator=torch.Generator().manual_seed(1), dtype=dtype)
+
+
+def used(architecture: str, dtype: torch.dtype = torch.float64) -> nn.Module:
+    """A detector whose batch norms have statistics, scales of both signs, and shifts."""
+    detector = build(architecture, 32, seed=0).to(dtype)
+    generator = torch.Generator().manual_seed(2)
+    with torch.no_grad():
+        for _ in range(5):
+            detector(inputs(architecture, 8, dtype))
+        for norm in detector.modules():
+            if isinstance(norm, NORMS):
+                norm.weight.copy_(torch.rand(len(norm.weight), generator=generator) * 2 - 0.5)
+                norm.bias.copy_(torch.randn(len(norm.bias), generator=generator))
+    return detector.eval()
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_the_folded_copy_is_the_same_function(architecture):
+    detector, x = used(architecture), inputs(architecture)
+    folded, count = fold(detector, x[:1])
+    assert count > 0
+    with torch.no_grad():
+        assert torch.allclose(folded(x), detector(x), rtol=1e-9, atol=1e-9)
+    labels = torch.arange(len(x)) % 2
+    for a, b in zip(margin_gradient(folded, x, labels), margin_gradient(detector, x, labels), strict=True):
+        assert torch.allclose(a, b, rtol=1e-7, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "left"),
+    # Inception's blocks end in a concatenation, which no single convolution can take a norm over from
+    [("meso4", 0), ("mesoinception4", 2), ("resnet", 0), ("frame-mean-resnet", 0), ("cnn-gru", 0), ("resnet3d", 0)],
+)
+def test_every_norm_behind_a_convolution_is_gone(architecture, left):
+    folded, count = fold(used(architecture), inputs(architecture)[:1])
+    norms = sum(isinstance(module, NORMS) for module in build(architecture, 32, seed=0).modules())
+    assert sum(isinstance(module, NORMS) for module in folded.modules()) == left == norms - count
+
+
+def test_frames_that_pass_in_parts_are_folded_too():
+    detector = used("frame-mean-resnet")
+    detector.frames_at_once = 2
+    assert fold(detector, inputs("frame-mean-resnet")[:1])[1] == 9
+
+
+def test_the_detector_itself_stays_as_it_was():
+    detector = used("meso4").train().requires_grad_(True)
+    before = copy.deepcopy(detector.state_dict())
+    fast_copy(detector, inputs("meso4"))
+    assert detector.training
+    assert all(parameter.requires_grad for parameter in detector.parameters())
+    assert all(torch.equal(value, before[key]) for key, value in detector.state_dict().items())
+
+
+class UsedTwice(nn.Module):
+    """Its convolution's output goes to a batch norm, and past it: folding would change the answer."""
+
+    def __init__(self, norms: int):
+        super().__init__()
+        generator = torch.Generator().manual_seed(0)
+        self.convolution = nn.Conv2d(3, 2, 3)
+        self.norms = nn.ModuleList(nn.BatchNorm2d(2) for _ in range(norms))
+        with torch.no_grad():
+            for parameter in self.parameters():
+                parameter.copy_(3 * torch.randn(parameter.shape, generator=generator))
+
+    def forward(self, x):
+        z = self.convolution(x)
+        return (sum(norm(z) for norm in self.norms) - z).mean(dim=(2, 3))
+
+
+@pytest.mark.parametrize("norms", [1, 2])
+def test_a_copy_that_differs_is_not_used_and_the_description_says_so(norms):
+    detector, x = UsedTwice(norms).eval(), inputs("resnet", dtype=torch.float32)
+    found, description = fast_copy(detector, x)
+    assert description.startswith("the detector itself: a copy with ")
+    assert "batch norms folded differed by up to " in description
+    with torch.no_grad():
+        assert torch.equal(found(x), detector(x))
+
+
+def test_a_used_copy_says_how_far_it_is_from_the_detector():
+    detector, x = used("resnet", torch.float32), inputs("resnet", dtype=torch.float32)
+    found, description = fast_copy(detector, x)
+    with torch.no_grad():
+        difference = (found(x).softmax(1) - detector(x).softmax(1)).abs().max()
+    assert difference < 1e-5
+    assert description.startswith("a copy with 9 batch norms folded into convolutions; on the first batch its")
+
+
+def test_without_batch_norm_there_is_nothing_to_fold():
+    detector = nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, 2))
+    description = fast_copy(detector, inputs("resnet", dtype=torch.float32)).description
+    assert description == "the detector itself: it has no batch norm that follows a convolution"
+
+
+def test_a_detector_that_breaks_its_contract_is_named():
+    with pytest.raises(InputError, match="^mine returned one logit per sample"):
+        fast_copy(nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, 1)), inputs("resnet", 2, torch.float32), "mine")
