@@ -22,8 +22,8 @@ Found = dict[tuple[str, float], torch.Tensor]  # (attack, ε) → probabilities 
 class Setting:
     """The three attacks: FGSM; PGD of signed steps of 2.5 ε / steps from the image itself; CW of a fixed c.
 
-    CW's c and learning rate are small enough that all libraries take all steps: with its own, c = 1 and 0.01,
-    torchattacks stops after a few, as soon as the batch's summed cost grows.
+    CW's c and learning rate are small, so that torchattacks, which stops as soon as the batch's summed cost grows,
+    takes all steps or nearly all: with its own, c = 1 and 0.01, it takes a few.
     """
 
     epsilons: tuple[float, ...] = (0.01, 0.02, 0.05, 0.1, 0.2)

@@ -13,10 +13,12 @@ from torch import nn
 from rrlib.datasets.images import decode, resize
 from rrlib.datasets.synthetic.write import draw_shot, plan
 from rrlib.detectors.catalogue import ARCHITECTURES, build, load
+from rrlib.detectors.contract import Calibrated
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 REAL = REPOSITORY.parent / "shared" / "real"  # published weights and photographs; may not be part of the project
 TRAINED = REPOSITORY / "outputs" / "checkpoints" / "synthetic"  # what `make` trains
+MARGIN = 4.0  # in logits: sure, but not saturated
 
 
 @dataclass(frozen=True)
@@ -63,22 +65,26 @@ def subject(name: str, device: torch.device) -> Subject:
     if chosen.weights and chosen.weights.is_file():
         detector, weights = load(chosen.weights, name).detector, chosen.weights.name
     else:
-        detector, weights = _random(name, chosen.size, x), "random, seed 0"
+        detector, weights = untrained(name, chosen.size, x), "random, seed 0"
     detector = detector.eval().to(device)
     x = x.to(device)
     with torch.no_grad():
         return Subject(name, weights, detector, x, detector(x).argmax(dim=1))
 
 
-def _random(name: str, size: int, x: torch.Tensor) -> nn.Module:
-    """New weights; batch norm knows the statistics of `x`, as otherwise all answers would be alike."""
+def untrained(name: str, size: int, x: torch.Tensor) -> nn.Module:
+    """New weights, made to answer as if they were trained: otherwise all logits are nearly alike.
+
+    Batch norm knows the statistics of `x`, and a temperature brings the mean margin to `MARGIN`.
+    """
     detector = build(name, size, seed=0)
     for module in detector.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
             module.momentum = None  # the plain mean over passes
     with torch.no_grad():
         detector.train()(x)
-    return detector
+        margins = detector.eval()(x).diff(dim=1).abs()
+    return Calibrated(detector, float(margins.mean()) / MARGIN).eval()
 
 
 def _drawn(count: int, size: int) -> torch.Tensor:
