@@ -43,7 +43,8 @@ def _boxes_end(file: BinaryIO, size: int) -> int:
         length = struct.unpack(">I", header[:4])[0]
         if length == 1:
             length = struct.unpack(">Q", header[8:])[0]
-        if length < 8:  # 0: to the end of the file; anything else is no box
+        named = all(32 <= byte < 127 or byte == 0xA9 for byte in header[4:8])
+        if length < 8 or not named:  # a box to the end of the file, or what somebody put after the last one
             return 0
         end += length
     return end

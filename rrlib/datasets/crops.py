@@ -28,7 +28,8 @@ def write(path: Path, target: Path, frames: int, stride: int | None, scale: floa
     """Cut the face out of T frames of a clip and write them as a lossless video; the number of frames without a face.
 
     The box is square, `scale` times as wide as the face that was found; what lies beyond the frame repeats its edge.
-    Frames without a face take the box between their neighbours'. The video has T frames of `size` × `size` pixels.
+    Frames without a face take the box between their neighbours'. The video has T frames of `size` × `size` pixels. All
+    T frames are in memory at once, because a box is smoothed over those before and after it.
 
     path, frames, stride: as `clips.stream` takes them; target: an .mkv or .mp4 file.
 
@@ -60,7 +61,7 @@ def faces(frame: np.ndarray) -> np.ndarray:
     smallest = max(20, round(min(grey.shape) * SMALLEST))
     # one finder a call, because a finder serves one thread at a time
     finder = cv2.CascadeClassifier(cv2.data.haarcascades + CASCADE)
-    found = finder.detectMultiScale(grey, scaleFactor=1.1, minNeighbors=4, minSize=(smallest, smallest))
+    found = finder.detectMultiScale(grey, scaleFactor=1.05, minNeighbors=5, minSize=(smallest, smallest))
     boxes = np.array(sorted(map(tuple, found)), float).reshape(-1, 4)
     return np.stack([boxes[:, 0] + boxes[:, 2] / 2, boxes[:, 1] + boxes[:, 3] / 2, boxes[:, 2]], axis=1) / shrink
 

@@ -74,14 +74,14 @@ def read(source: Path, seed: int, samples: Samples = IMAGES, skipped: list[dict]
     whole = _dealt(frame, source, seed)
     complaints = _try_all(root(source), whole, samples)
     if complaints and skipped is None:
-        raise _refusal(root(source), complaints, len(whole))
+        raise _refusal(root(source), complaints, len(whole), samples)
     if complaints:
         skipped += [
             {"path": path, "reason": complaint.removeprefix(f"{root(source) / path}").lstrip(": ")}
             for path, complaint in complaints.items()
         ]
         if len(complaints) == len(whole):
-            raise _refusal(root(source), complaints, len(whole))
+            raise _refusal(root(source), complaints, len(whole), samples)
         whole = _dealt(frame[~frame["path"].isin(list(complaints))], source, seed)
     return whole[["sample", "path", "label", "group", "split", "family"]]
 
@@ -186,9 +186,9 @@ def _try_all(folder: Path, frame: pd.DataFrame, samples: Samples) -> dict[str, s
         return {path: answer for path, answer in zip(frame["path"], progress, strict=True) if answer}
 
 
-def _refusal(folder: Path, complaints: dict[str, str], count: int) -> InputError:
+def _refusal(folder: Path, complaints: dict[str, str], count: int, samples: Samples) -> InputError:
     found = list(complaints.values())
     if len(found) == 1:
         return InputError(found[0])
     shown = "\n  ".join(found[:SHOWN])
-    return InputError(f"{folder}: {len(found)} of {count} files cannot be used, among them\n  {shown}")
+    return InputError(f"{folder}: {len(found)} of {count} {samples.name}s cannot be used, among them\n  {shown}")

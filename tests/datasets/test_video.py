@@ -221,6 +221,14 @@ def test_a_file_cut_anywhere_is_refused(tmp_path, name, faststart):
         assert re.match(rf"{re.escape(str(path))}: found ({found}).*, but {ALLOWED}; ", refusal(path, 2))
 
 
+@pytest.mark.parametrize("name", ["ordinary.mp4", "lossless.mkv", "old.avi"])
+def test_what_somebody_put_after_the_end_changes_nothing(tmp_path, name):
+    save(tmp_path / name, steps(6))
+    with open(tmp_path / name, "ab") as file:
+        file.write(bytes(3) + b"\x99\xfe" * 50)
+    assert numbers(decode(tmp_path / name, 6)) == [0, 1, 2, 3, 4, 5]
+
+
 @pytest.mark.parametrize("name", ["ordinary.mp4", "ordinary.avi"])
 def test_a_hole_in_the_middle_is_told(tmp_path, name):
     save(tmp_path / name, noise(30, 32, 48))
