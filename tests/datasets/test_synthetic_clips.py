@@ -78,7 +78,7 @@ def test_every_number_of_a_scene_moves_smoothly_and_light_and_background_stay():
             assert (path == path[0]).all()
         else:
             # independent values would step by √2 standard deviations, root mean square
-            assert (0 < np.diff(path, axis=0).std(axis=0)).all()
+            assert (np.diff(path, axis=0).std(axis=0) > 0).all()
             assert (np.diff(path, axis=0).std(axis=0) < 0.7 * np.sqrt(2) * path.std(axis=0)).all()
 
 
@@ -169,7 +169,7 @@ def test_a_lipsync_differs_from_a_retouched_real_clip_in_mouth_and_tremor_alone(
     )
     change = np.abs(fake - real)
     assert change[:, :20].max() == 0
-    assert change[:, 20:].max() > 0.05
+    assert change[:, 20:].max() > 0.02
 
 
 @pytest.mark.parametrize("family", FAMILIES)
