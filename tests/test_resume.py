@@ -11,8 +11,11 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from rrlib import resume, tables
+from rrlib import resume, stages, study, tables
 from rrlib.errors import InputError
+from rrlib.evaluation import Cell
+
+CELL = Cell("drawn", "small", "pgd")
 
 
 def part(number: int) -> pd.DataFrame:
@@ -118,10 +121,10 @@ def test_a_killed_evaluation_goes_on_and_gives_the_same_bytes(tmp_path, monkeypa
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).resolve().parent.parent))
     Path("params.yaml").write_text(STUDY)
-    for command in (["dataset", "drawn"], ["checkpoint", "drawn", "small"]):
-        subprocess.run([sys.executable, "-m", "rrlib", *command], check=True, capture_output=True)
-    table, unfinished = Path("outputs/tables/drawn/small/pgd.parquet"), Path("outputs/unfinished/drawn/small/pgd")
-    assert start(EVALUATE).wait() == 0
+    stages.prepare_dataset(study.load(), "drawn")
+    stages.make_checkpoint(study.load(), "drawn", "small")
+    table, unfinished = study.table_path(CELL), study.unfinished_folder(CELL)
+    stages.evaluate_cell(study.load(), CELL, table)
     expected = table.read_bytes()
     table.unlink()
 
