@@ -25,15 +25,18 @@ def begin() -> None:
     set_matplotlib_formats("svg", metadata={"Date": None})
 
 
-def data_note(definition: Mapping) -> Markdown:
-    """What a page's results rest on, in a sentence: drawn data are named as such on every page that shows them."""
-    samples = noun(definition)
-    if definition["kind"].startswith("synthetic"):
-        return Markdown(
-            f"> **Synthetic data.** These {samples} are drawn by the simulator of this compendium. The numbers show "
-            "how the method works; they say nothing about detectors of real forgeries."
+def data_note(*definitions: Mapping) -> Markdown:
+    """What a page's results rest on: drawn data are named as such on every page that shows them."""
+    drawn = [each["kind"].startswith("synthetic") for each in definitions]
+    pairs = list(zip(definitions, drawn, strict=True))
+    notes = [f"> **Data.** The {noun(each)} are those of `{each['source']}`." for each, made in pairs if not made]
+    if any(drawn):
+        samples = " and ".join(dict.fromkeys(noun(each) for each, made in pairs if made))
+        notes.append(
+            f"> **Synthetic data.** These {samples} are drawn by the simulator of this compendium. The "
+            "numbers show how the method works; they say nothing about detectors of real forgeries."
         )
-    return Markdown(f"> **Data.** The {samples} are those of `{definition['source']}`.")
+    return Markdown("\n>\n".join(notes))
 
 
 def noun(definition: Mapping) -> str:
@@ -54,7 +57,10 @@ def reading_note(report: Mapping | None) -> str:
             "box of the frames around was taken."
         )
     skipped = len(report["skipped"])
-    return said + (f" {skipped} sources could not be used and were left out:" if skipped else " None was left out.")
+    if skipped == 0:
+        return f"{said} None was left out."
+    which = "1 source could not be used and was" if skipped == 1 else f"{skipped} sources could not be used and were"
+    return f"{said} {which} left out:"
 
 
 def show(table: pd.DataFrame, missing: str = "") -> HTML:

@@ -14,7 +14,7 @@ from rrlib.attacks import rule
 from rrlib.attacks.rules import PGD
 from rrlib.detectors.catalogue import build
 from rrlib.errors import InputError
-from rrlib.evaluation import Cell, batches, evaluate, probabilities
+from rrlib.evaluation import Cell, batches, evaluate, probabilities, scores_over_time
 from rrlib.metrics import DISTANCES
 
 SLOPE = 8.0
@@ -243,3 +243,13 @@ def test_wrong_epsilons_are_refused_before_any_attack(brightness, greys):
     message = "epsilons: 0.05 follows 0.1; list them in increasing order"
     with pytest.raises(InputError, match=re.escape(message)):
         evaluate(brightness(SLOPE), greys, "pgd", [0.1, 0.05])
+
+
+def test_the_score_over_time_ends_with_that_of_the_whole_clip():
+    detector = build("frame-mean-resnet", 32, seed=0)
+    clip = torch.rand(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    scores = scores_over_time(detector, clip)
+    with torch.no_grad():
+        of_frames = detector.eval().detector(clip).double().softmax(dim=1)[:, 1]
+    assert scores == pytest.approx([float(of_frames[: count + 1].mean()) for count in range(4)], abs=1e-6)
+    assert not detector.training

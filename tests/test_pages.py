@@ -30,6 +30,30 @@ def test_only_drawn_data_carry_the_note():
     assert pages.data_note({"kind": "folder", "source": "faces"}).data == "> **Data.** The images are those of `faces`."
 
 
+def test_one_note_names_all_that_is_drawn():
+    kinds = ("synthetic", "synthetic-clips", "synthetic", "clips")
+    note = pages.data_note(*({"kind": kind, "source": "videos"} for kind in kinds)).data
+    assert note.startswith(
+        "> **Data.** The clips are those of `videos`.\n>\n> **Synthetic data.** These images and clips "
+    )
+    assert note.count("Synthetic data.") == 1
+
+
+def test_a_page_says_how_its_clips_were_read_and_what_was_left_out():
+    report = {"frames": 8, "stride": None, "skipped": [], "crop": None}
+    assert pages.reading_note(None).startswith("Each image is resized")
+    assert pages.reading_note(report) == (
+        "Of each clip 8 frames are read, evenly spaced over its length, and resized to its detector's input size. "
+        "None was left out."
+    )
+    crop = {"scale": 1.3, "size": 256, "frames": 80, "without_face": 3, "without_face_by_path": {"a.mp4": 3}}
+    told = pages.reading_note(report | {"stride": 2, "skipped": [{"path": "b.mp4", "reason": "cut"}], "crop": crop})
+    assert "2 apart, from the middle" in told
+    assert "1.3 times as large" in told
+    assert "in 3 of 80 frames no face was found" in told
+    assert told.endswith("1 source could not be used and was left out:")
+
+
 def test_equal_tables_are_shown_with_equal_bytes():
     table = pd.DataFrame({"ε": [0.002, 0.1], "RA": [0.98765, None]})
     first, again = pages.show(table, missing="none"), pages.show(table.copy(), missing="none")

@@ -79,7 +79,7 @@ def test_a_filmstrip_stretches_the_perturbation_to_its_largest_value_in_the_clip
 def test_the_score_is_named_with_its_direction():
     _, scores = filmstrip(pictures.plot_filmstrip(*clips(5), [0.9] * 5, [0.2] * 5, "clip 3"))
     assert scores.get_ylabel() == "probability of fake\n(0 real, 1 fake)"
-    assert scores.get_xlabel() == "frame"
+    assert scores.get_xlabel() == "last frame that the detector has seen"
     assert scores.get_ylim() == (-0.05, 1.05)
 
 

@@ -135,3 +135,13 @@ def test_a_rerun_differs_from_its_own_record_by_nothing_and_from_another_by_the_
 def test_a_cell_that_was_never_recorded_is_left_out(many_rows):
     record = summary.reference_rows(many_rows.query("detector == 'meso4'"), 0.3)
     assert set(summary.against_reference(many_rows, record, 0.3)["detector"]) == {"meso4"}
+
+
+def test_the_excess_is_the_largest_rise_of_one_curve_above_another(six_rows):
+    # at ε = 0.1 the shifts are 0.5, 0.125, 0 under pgd; under shift they are given here
+    stronger = six_rows.assign(attack="shift", shift=six_rows["shift"].replace({0.125: 0.25}))
+    both = pd.concat([six_rows, stronger])
+    assert summary.excess(both, "shift").to_dict("records") == [{"dataset": "faces", "detector": "meso4", "pgd": 0.0}]
+    # pgd has 2/3 of the samples within 0.125 … 0.25, where shift has 1/3
+    assert summary.excess(both, "pgd")["shift"].item() == pytest.approx(1 / 3)
+    assert summary.excess(six_rows, "shift").empty
