@@ -8,7 +8,7 @@ import torch
 
 from rrlib.attacks.gradients import Clean, exists, margin_gradient
 from rrlib.attacks.options import check_confidence, check_positive, check_whole
-from rrlib.attacks.rules import Draw, Step, like, project, where
+from rrlib.attacks.rules import Draw, Step, like, project
 
 # w of a white pixel, −EDGE that of a black one. In the paper it is infinite, where tanh has no slope and such a pixel
 # could never move; at 2 a white pixel moves at 7 % of the pace of a grey one.
@@ -17,7 +17,7 @@ EDGE = 2.0
 
 def to_pixels(w: torch.Tensor) -> torch.Tensor:
     """½ (1 + tanh(w) / tanh(EDGE)): [−EDGE, EDGE] → [0, 1]."""
-    return w.tanh().mul_(0.5 / math.tanh(EDGE)).add_(0.5).clamp_(0, 1)
+    return (w.tanh() / (2 * math.tanh(EDGE)) + 0.5).clamp(0, 1)
 
 
 def to_tanh_space(x: torch.Tensor) -> torch.Tensor:
@@ -29,36 +29,37 @@ def to_tanh_space(x: torch.Tensor) -> torch.Tensor:
     return ((2 * x - 1) * math.tanh(EDGE)).atanh().clamp(-EDGE, EDGE)
 
 
-def slope(pixels: torch.Tensor) -> torch.Tensor:
-    """The derivative of `to_pixels` where it gives these pixels, (1 − tanh² w) / (2 tanh EDGE).
+class Search:
+    """Adam (Kingma and Ba 2015, arXiv 1412.6980, algorithm 1, β = 0.9 and 0.999) on w, for x′ = `to_pixels(w)`.
 
-    There tanh w = (2x − 1) tanh EDGE.
-
-    >>> slope(torch.tensor([0.0, 0.5]))
-    tensor([0.0366, 0.5187])
-    """
-    tanh = math.tanh(EDGE)
-    return pixels.mul(2 * tanh).sub_(tanh).square_().neg_().add_(1).div_(2 * tanh)
-
-
-class Adam:
-    """Adam (Kingma and Ba 2015, arXiv 1412.6980, algorithm 1, β = 0.9 and 0.999): every pixel on its own.
-
-    torch.optim's gives the same step; its first use imports a compiler, which takes seconds.
+    Every pixel is on its own. torch.optim's Adam gives the same step; its first use imports a compiler, which takes
+    seconds. Here a step goes over the pixels as seldom as it can and takes no new memory: these passes are what the
+    attack costs besides its gradients.
     """
 
-    def __init__(self, learning_rate: float):
-        self.learning_rate, self.time, self.mean, self.square = learning_rate, 0, None, None
+    def __init__(self, x: torch.Tensor, learning_rate: float):
+        self.learning_rate, self.time = learning_rate, 0
+        self.w = to_tanh_space(x)
+        self.tanh, self.x = self.w.tanh(), x.clone()
+        self.mean, self.square, self.spare = torch.zeros_like(x), torch.zeros_like(x), torch.empty_like(x)
+        self._half = x.new_tensor(0.5)
+        self._steepest = x.new_tensor(1 / (2 * math.tanh(EDGE)))
 
-    def step(self, w: torch.Tensor, gradient: torch.Tensor) -> None:
-        """Move `w`, in place, against its gradient."""
-        if self.time == 0:
-            self.mean, self.square = torch.zeros_like(w), torch.zeros_like(w)
+    def step(self, gradient: torch.Tensor) -> None:
+        """Move w, and with it `x`, against the gradient with respect to x, which is used up."""
+        steepest = float(self._steepest)
+        # the derivative of to_pixels, (1 − tanh² w) / (2 tanh EDGE)
+        slope = torch.addcmul(self._steepest, self.tanh, self.tanh, value=-steepest, out=self.spare)
+        gradient.mul_(slope)
         self.time += 1
         self.mean.lerp_(gradient, 0.1)
         self.square.mul_(0.999).addcmul_(gradient, gradient, value=0.001)
-        root = self.square.sqrt().mul_((1 - 0.999**self.time) ** -0.5).add_(1e-8)
-        w.addcdiv_(self.mean, root, value=-self.learning_rate / (1 - 0.9**self.time))
+        # both corrections of the means' start at zero as one factor of the step
+        unbiased = (1 - 0.999**self.time) ** 0.5
+        root = torch.sqrt(self.square, out=self.spare).add_(1e-8 * unbiased)
+        self.w.addcdiv_(self.mean, root, value=-self.learning_rate * unbiased / (1 - 0.9**self.time))
+        torch.tanh(self.w.clamp_(-EDGE, EDGE), out=self.tanh)
+        torch.add(self._half, self.tanh, alpha=steepest, out=self.x).clamp_(0, 1)
 
 
 @dataclass(frozen=True)
@@ -103,27 +104,26 @@ class CWL2:
     def _minimise(self, clean: Clean) -> tuple[torch.Tensor, torch.Tensor]:
         """The nearest images that err, and which samples had a gradient on the way."""
         x, (clean_margin, clean_gradient) = clean.x, clean.gradient()
-        nearest, least = x, torch.full_like(clean_margin, torch.inf)
+        nearest, least = x.clone(), torch.full_like(clean_margin, torch.inf)
         found = torch.zeros_like(least, dtype=torch.bool)
         c = torch.full_like(least, self.initial_c)
         too_small, large_enough = torch.zeros_like(c), torch.full_like(c, torch.inf)
+        difference = torch.empty_like(x)
         for _ in range(self.search_steps):
-            adam, w, attacked = Adam(self.learning_rate), to_tanh_space(x), x
-            difference = torch.zeros_like(x)
+            search, erred = Search(x, self.learning_rate), torch.zeros_like(found)
             margin, gradient = clean_margin, clean_gradient
-            erred = torch.zeros_like(found)
+            difference.zero_()
             for _ in range(self.steps - 1):
                 pull = torch.where(margin <= self.confidence, c, 0).to(x.dtype)
-                force = gradient * like(pull, x)
-                adam.step(w, difference.mul_(2).sub_(force).mul_(slope(attacked)))
-                attacked = to_pixels(w.clamp_(-EDGE, EDGE))
-                margin, gradient = margin_gradient(clean.detector, attacked, clean.labels)
+                search.step(difference.mul_(2).addcmul_(gradient, like(pull, x), value=-1))
+                margin, gradient = margin_gradient(clean.detector, search.x, clean.labels)
                 found |= exists(gradient)
-                difference = attacked - x
-                norm = torch.linalg.vector_norm(difference.flatten(1), dim=1, dtype=least.dtype)
+                torch.sub(search.x, x, out=difference)
+                norm = torch.linalg.vector_norm(difference.flatten(1), dim=1).to(least.dtype)
                 errs = margin > self.confidence
                 nearer = errs & (norm < least)
-                nearest, least = where(nearer, attacked, nearest), torch.where(nearer, norm, least)
+                nearest = torch.where(like(nearer, x), search.x, nearest, out=nearest)
+                least = torch.where(nearer, norm, least)
                 erred |= errs
             too_small, large_enough = torch.where(erred, too_small, c), torch.where(erred, c, large_enough)
             c = torch.where(large_enough.isinf(), 10 * c, (too_small + large_enough) / 2)

@@ -31,12 +31,18 @@ Radius = float | torch.Tensor  # ε of all samples, or of each: shaped to multip
 
 def project(attacked: torch.Tensor, x: torch.Tensor, epsilon: float) -> torch.Tensor:
     """The nearest point of the ε-ball round x that is still a picture."""
-    return (x + (attacked - x).clamp(-epsilon, epsilon)).clamp(0, 1)
+    return (attacked - x).clamp_(-epsilon, epsilon).add_(x).clamp_(0, 1)
 
 
 def ball(x: torch.Tensor, epsilon: Radius) -> tuple[torch.Tensor, torch.Tensor]:
     """The lowest and the highest value that each pixel may take: `project` as a clamp, for use in a loop."""
     return (x - epsilon).clamp_(min=0), (x + epsilon).clamp_(max=1)
+
+
+def walk(x: torch.Tensor, direction: torch.Tensor, length: Radius) -> torch.Tensor:
+    """`x`, moved in place by so much along `direction`."""
+    # one pass over the pixels, where a product and a sum would be two
+    return x.addcmul_(direction, length) if isinstance(length, torch.Tensor) else x.add_(direction, alpha=length)
 
 
 def where(chosen: torch.Tensor, new: torch.Tensor, old: torch.Tensor) -> torch.Tensor:
@@ -56,7 +62,7 @@ class Noise:
     def run(self, clean: Clean, epsilons: Sequence[float], draw: Draw) -> Iterator[Step]:
         direction = draw()
         for epsilon in epsilons:
-            yield epsilon, (clean.x + epsilon * direction).clamp(0, 1), None
+            yield epsilon, walk(clean.x.clone(), direction, epsilon).clamp_(0, 1), None
 
 
 @dataclass(frozen=True)
@@ -70,7 +76,7 @@ class FGSM:
         _, gradient = clean.gradient()
         sign, found = gradient.sign(), exists(gradient)
         for epsilon in epsilons:
-            yield epsilon, (clean.x + epsilon * sign).clamp(0, 1), found
+            yield epsilon, walk(clean.x.clone(), sign, epsilon).clamp_(0, 1), found
 
 
 @dataclass(frozen=True)
@@ -80,8 +86,9 @@ class PGD:
     Of several restarts, each from a random start of its own, a sample keeps the one that ends with the largest margin.
     Without a random start the first step is the clean gradient's, and it serves every ε.
 
-    `one_batch` attacks at all ε together, in a batch as many times larger: the same rows, more memory. On a GPU that a
-    batch does not fill it is faster; on a processor it is not (`benchmarks/`).
+    `one_batch` attacks at all ε together, in a batch as many times larger: the same rows, more memory. It is faster
+    while batches are small or a GPU is not full, and slower otherwise (`benchmarks/one_batch.py`: on one processor core
+    0.6 of the time for a batch of one image, 1.3 for 64).
     """
 
     steps: int = 10
@@ -134,16 +141,19 @@ class PGD:
     def _climb(self, clean: Clean, epsilon: Radius, start: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
         """The last iterate from one start, a direction in [−1, 1) that ε scales; None starts at the clean image."""
         lowest, highest = ball(clean.x, epsilon)
-        attacked = clean.x if start is None else (clean.x + epsilon * start).clamp_(0, 1)
+        attacked = clean.x.clone()
+        if start is not None:
+            walk(attacked, start, epsilon).clamp_(0, 1)
         found = torch.zeros(len(attacked), dtype=torch.bool, device=attacked.device)
-        alpha = 2.5 * epsilon / self.steps
-        for _ in range(self.steps):
-            if attacked is clean.x:
+        direction = torch.empty_like(attacked)
+        for number in range(self.steps):
+            if start is None and number == 0:
                 margins, gradient = clean.gradient()
             else:
                 margins, gradient = margin_gradient(clean.detector, attacked, clean.labels)
             found |= exists(gradient)
-            attacked = self._moving(gradient.sign(), margins).mul_(alpha).add_(attacked).clamp_(lowest, highest)
+            torch.sign(gradient, out=direction)
+            walk(attacked, self._moving(direction, margins), 2.5 * epsilon / self.steps).clamp_(lowest, highest)
         return attacked, found
 
     def _moving(self, direction: torch.Tensor, margins: torch.Tensor) -> torch.Tensor:

@@ -7,7 +7,7 @@ import torch
 from torch.nn.functional import logsigmoid
 
 from rrlib.attacks.gradients import Clean, exists, margin, margin_gradient, margin_of
-from rrlib.attacks.rules import PGD, Radius, ball, like, where
+from rrlib.attacks.rules import PGD, Radius, ball, like, walk, where
 
 
 def log_shift(z: torch.Tensor, z_attacked: torch.Tensor) -> torch.Tensor:
@@ -63,16 +63,16 @@ class Shift(PGD):
             start = clean.x
             difference, uphill = _of_fake(clean)
         else:
-            start = (clean.x + epsilon * start).clamp_(0, 1)
+            start = walk(clean.x.clone(), start, epsilon).clamp_(0, 1)
             difference, uphill = margin_gradient(clean.detector, start, real)
         yield start, difference, exists(uphill)
         for sign in (1, -1):
-            attacked, gradient = start, uphill
+            attacked, gradient = start.clone(), uphill
             for _ in range(self.steps - 1):
-                attacked = gradient.sign().mul_(sign * alpha).add_(attacked).clamp_(lowest, highest)
+                walk(attacked, gradient.sign(), sign * alpha).clamp_(lowest, highest)
                 difference, gradient = margin_gradient(clean.detector, attacked, real)
                 yield attacked, difference, exists(gradient)
-            attacked = gradient.sign().mul_(sign * alpha).add_(attacked).clamp_(lowest, highest)
+            walk(attacked, gradient.sign(), sign * alpha).clamp_(lowest, highest)
             yield attacked, margin(clean.detector, attacked, real), torch.zeros_like(real, dtype=torch.bool)
 
 
