@@ -11,7 +11,7 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset, Subset, default_collate
 from tqdm import tqdm
 
-from rrlib import attacks, metrics
+from rrlib import attacks, functional
 from rrlib.attacks import Clean
 from rrlib.attacks.sweep import Rule
 from rrlib.detectors.contract import check_logits, frozen
@@ -183,7 +183,7 @@ def _columns(step: Measured, p_clean: torch.Tensor, distance: str) -> dict[str, 
     return {
         "p_clean": p_clean[:, 1].numpy(),
         "p_attacked": p_attacked[:, 1].numpy(),
-        "shift": metrics.probability_shift(p_clean, p_attacked, distance).numpy(),
+        "shift": functional.probability_shift(p_clean, p_attacked, distance).numpy(),
         "linf": step.linf.cpu().double().numpy(),
         "gradient": none if step.gradient is None else pd.array(step.gradient.cpu().numpy(), dtype="boolean"),
     }

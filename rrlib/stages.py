@@ -150,7 +150,7 @@ def _key(cell: Cell, rule: Rule, epsilons: Iterable[float], options: dict) -> st
         checkpoint_path(cell.dataset, cell.detector),
         dataset_folder(cell.dataset) / "manifest.csv",
         code / "evaluation.py",
-        code / "metrics.py",
+        code / "functional.py",
         *sources,
     ]
     hashes = [f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}" for path in read]

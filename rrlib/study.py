@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from rrlib import attacks, metrics
+from rrlib import attacks, functional
 from rrlib.attacks.sweep import Rule
 from rrlib.datasets import catalogue as datasets
 from rrlib.detectors import catalogue as detectors
@@ -152,7 +152,7 @@ def load(path: Path = PARAMS) -> Study:
         workers=_whole(given["workers"], f"{where}: workers", 0),
         fold=_choice(given["fold"], (True, False), f"{where}: fold"),
         compiled=_choice(given["compiled"], (True, False), f"{where}: compiled"),
-        distance=_choice(given["distance"], metrics.DISTANCES, f"{where}: distance"),
+        distance=_choice(given["distance"], functional.DISTANCES, f"{where}: distance"),
         epsilons=tuple(given["epsilons"]),
         tolerances=_tolerances(given["tolerances"], f"{where}: tolerances"),
         highlight=_highlight(given["highlight"], f"{where}: highlight"),

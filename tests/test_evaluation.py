@@ -2,6 +2,7 @@
 
 import copy
 import re
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -253,3 +254,17 @@ def test_the_score_over_time_ends_with_that_of_the_whole_clip():
         of_frames = detector.eval().detector(clip).double().softmax(dim=1)[:, 1]
     assert scores == pytest.approx([float(of_frames[: count + 1].mean()) for count in range(4)], abs=1e-6)
     assert not detector.training
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler, and there is no g++")
+def test_a_compiled_copy_gives_the_same_table(noisy):
+    generator = torch.Generator().manual_seed(0)
+    detector = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    detector.append(nn.Linear(4, 2))
+    with torch.no_grad():
+        for parameter in detector.parameters():
+            parameter.copy_(torch.randn(parameter.shape, generator=generator))
+    plain = evaluate(detector, noisy, "fgsm", [0, 0.1])
+    compiled = evaluate(detector, noisy, "fgsm", [0, 0.1], compiled=True)
+    pd.testing.assert_frame_equal(compiled, plain, rtol=0, atol=1e-5)
+    assert compiled.attrs["attacked"] == plain.attrs["attacked"] + "; compiled"
