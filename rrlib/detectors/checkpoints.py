@@ -17,9 +17,9 @@ REQUIRED = ("architecture", "input_size")  # what it takes to build the detector
 def save(path: Path, detector: nn.Module, metadata: dict) -> None:
     """Write a detector's weights and `metadata` to `path`, whole or not at all; makes the parent folder.
 
-    Metadata values may be anything JSON can hold. `read` asks for "architecture" (a name of
-    `catalogue.ARCHITECTURES`) and "input_size" (pixels); the project also writes "dataset", "seed",
-    "temperature" (save the detector without its `Calibrated`) and "report", the training report.
+    Metadata values may be anything JSON can hold. `read` asks for "architecture" (what `catalogue.build` takes) and
+    "input_size" (pixels); the project also writes "dataset", "seed", "temperature" (save the detector without its
+    `Calibrated`), "report", the training report, and what `catalogue.describe` gives.
 
     >>> save(Path("resnet.safetensors"), nn.Linear(2, 2), {"seed": 0})
     Traceback (most recent call last):
@@ -68,6 +68,15 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict]:
             f"{path} does not say its {' and '.join(missing)}; write it with rrlib.detectors.checkpoints.save"
         )
     return state, metadata
+
+
+def is_ours(path: Path) -> bool:
+    """Whether `path` is a safetensors file with the metadata that `save` writes."""
+    try:
+        read(path)
+    except InputError:
+        return False
+    return True
 
 
 def load_into(path: Path, detector: nn.Module, architecture: str) -> dict:
