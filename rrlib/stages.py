@@ -40,14 +40,8 @@ def make_checkpoint(study: Study, dataset: str, detector: str) -> None:
         checkpoints.save(target, network, metadata | {"weights": entry.weights.name, "sha256": entry.sha256})
         return
     network = detectors.build(entry.architecture, entry.input_size, entry.seed, entry.labels)
-    metadata = {
-        "architecture": entry.architecture,
-        "input_size": entry.input_size,
-        "dataset": None,
-        "seed": None,
-        "temperature": 1,
-        "report": None,
-    } | detectors.describe(entry.architecture, network)
+    metadata = {"architecture": entry.architecture, "input_size": entry.input_size}
+    metadata |= detectors.describe(entry.architecture, network)
     if entry.training:
         report = training.train(
             network,
@@ -59,6 +53,8 @@ def make_checkpoint(study: Study, dataset: str, detector: str) -> None:
             name=f"{dataset}/{detector}",
         )
         metadata |= {"dataset": dataset, "seed": entry.seed, "temperature": report["temperature"], "report": report}
+    else:
+        metadata |= {"dataset": None, "seed": None, "temperature": 1, "report": None, "weights": entry.architecture}
     checkpoints.save(target, network, metadata)
 
 

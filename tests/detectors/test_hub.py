@@ -458,6 +458,7 @@ def test_an_image_and_a_video_model_run_the_whole_study_path(image_folder, video
     shutil.rmtree("video")
     for cell in (Cell("faces", "vit", "pgd"), Cell("moving", "videomae", "pgd")):
         table = stages.evaluate_cell(found, cell)
+        assert stages.load_detector(*cell[:2]).metadata["weights"].startswith("hub:")
         attacked = table.query("epsilon > 0")
         assert attacked["gradient"].all()
         assert (attacked["shift"] > 0).all()
