@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import nn
 
-from rrlib.detectors import checkpoints, own
+from rrlib.detectors import checkpoints, deepfakebench, own
 from rrlib.detectors import hub as hubs
 from rrlib.detectors.backbones import efficientnet_b4, vit_b16
 from rrlib.detectors.contract import Calibrated
@@ -23,6 +24,7 @@ from rrlib.errors import InputError, unknown
 ARCHITECTURES: dict[str, Callable[[int], nn.Module]] = {
     "meso4": Meso4,
     "mesoinception4": MesoInception4,
+    **deepfakebench.ARCHITECTURES,
     "resnet": ResNet,
     "xception": Xception,
     "efficientnet-b4": efficientnet_b4,
@@ -34,6 +36,10 @@ ARCHITECTURES: dict[str, Callable[[int], nn.Module]] = {
 }
 # Those that take clips (N, T, 3, H, W), of any number of frames T; all others take images (N, 3, H, W).
 CLIP_ARCHITECTURES = frozenset({"frame-mean-meso4", "frame-mean-resnet", "cnn-gru", "resnet3d"})
+# Those with weights that others have published for torch, and how they are read.
+PUBLISHED = {"xception": load_xception} | {
+    name: partial(deepfakebench.load_meso, architecture=name) for name in deepfakebench.ARCHITECTURES
+}
 # Besides: a classifier of transformers, with its weights; a factory in a module of one's own. See `hub` and `own`.
 HUB, OWN = "hub:", "python:"
 KNOWN = (*ARCHITECTURES, "hub:FOLDER", "hub:OWNER/NAME@REVISION", "python:MODULE:FACTORY")
@@ -125,9 +131,9 @@ def load(path: Path, architecture: str | None = None, input_size: int | None = N
 
     A `.safetensors` file that the project wrote names its own architecture (giving another is an error) and its
     temperature, which is applied unless it is 1. A `.h5` file holds published MesoNet weights for 256 px and needs
-    `architecture`. With the architecture "xception", a `.pth` or any other `.safetensors` file is read by
-    `load_xception`; as its weights do not say their `input_size`, that may be given (256 px if not). Raises InputError
-    for other suffixes, and as `checkpoints.load_into`, `keras.load_keras` and `load_xception` do.
+    `architecture`. With an architecture of `PUBLISHED`, a `.pth` or any other `.safetensors` file holds published
+    weights; those of xception do not say their `input_size`, so that may be given (256 px if not). Raises InputError
+    for other suffixes, and as `checkpoints.load_into`, `keras.load_keras`, `load_xception` and `load_meso` do.
     """
     path = Path(path)
     if path.suffix == ".h5":
@@ -135,9 +141,10 @@ def load(path: Path, architecture: str | None = None, input_size: int | None = N
             raise InputError(f"{path} does not say what it holds; give its architecture, meso4 or mesoinception4")
         detector = load_keras(path, architecture)
         return LoadedDetector(detector, {"architecture": architecture, "input_size": INPUT_SIZE})
-    if architecture == "xception" and not checkpoints.is_ours(path):
-        detector = load_xception(path)
-        return LoadedDetector(detector, {"architecture": architecture, "input_size": input_size or detector.input_size})
+    if architecture in PUBLISHED and not checkpoints.is_ours(path):
+        detector = PUBLISHED[architecture](path)
+        size = input_size if architecture == "xception" and input_size else detector.input_size
+        return LoadedDetector(detector, {"architecture": architecture, "input_size": size})
     if path.suffix != ".safetensors":
         raise InputError(
             f"{path} cannot be loaded: a checkpoint ends in .safetensors or .h5 (pickles, such as .pt, can run "

@@ -1,16 +1,12 @@
 """Xception (Chollet 2017, arXiv 1610.02357, figure 5), its weights named as in timm's `legacy_xception`."""
 
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 
-import safetensors.torch
-import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from rrlib.detectors import checkpoints
+from rrlib.detectors import published
 from rrlib.errors import InputError
 
 
@@ -22,6 +18,7 @@ class Xception(nn.Module):
     (x − 0.5) / 0.5, is inside. `input_size` in pixels is at least 32, else InputError; the weights do not depend on it
     (ImageNet's are for 299, DeepfakeBench's for 256).
 
+    >>> import torch
     >>> Xception(input_size=64).eval()(torch.rand(2, 3, 64, 64)).shape
     torch.Size([2, 2])
     """
@@ -63,58 +60,24 @@ def load_xception(source: Path | str | Mapping[str, Tensor]) -> Xception:
 
     Two dialects are known: timm's `legacy_xception`, and DeepfakeBench's (Yan et al. 2023, arXiv 2307.01426), which
     prefixes everything with `backbone.`, calls the dense layer `last_linear`, and carries a layer `adjust_channel` that
-    its Xception does not use and that is left out here. Both must have two outputs, real before fake. A `.pth` is read
-    without running what a pickle may hold (`torch.load(weights_only=True)`). Raises InputError for an absent or
-    unreadable file, another suffix, and names or shapes that differ, which it gives.
+    its Xception does not use and that is left out here. Both must have two outputs, real before fake. Raises InputError
+    as `published.read` and `published.fill` do, with the names or shapes that differ.
 
+    >>> import torch
     >>> load_xception({"backbone.fc.bias": torch.zeros(2)})  # doctest: +ELLIPSIS
     Traceback (most recent call last):
     ...
     rrlib.errors.InputError: the state dict does not fit xception: block1.rep.0.conv1.weight is missing; ...
     """
-    state, where = (source, "the state dict") if isinstance(source, Mapping) else (_read(Path(source)), str(source))
-    state = {_timm_name(name): tensor for name, tensor in state.items()}
-    state = {name: tensor for name, tensor in state.items() if not name.startswith("adjust_channel.")}
-    detector = Xception()
-    for name, tensor in detector.state_dict().items():
-        if name.endswith("num_batches_tracked"):  # no answer depends on it, and older files lack it
-            state.setdefault(name, tensor)
-    if differences := checkpoints.differences(state, detector.state_dict(), "xception"):
-        raise InputError(
-            f"{where} does not fit xception: {differences}; give weights of timm's legacy_xception or of "
-            "DeepfakeBench's xception with two outputs"
-        )
-    detector.load_state_dict(state)
-    return detector.eval()
+    state, where = published.read(source)
+    state = {_timm_name(name): tensor for name, tensor in state.items() if ".adjust_channel." not in f".{name}"}
+    remedy = "give weights of timm's legacy_xception or of DeepfakeBench's xception with two outputs"
+    return published.fill(Xception(), state, "xception", where, remedy)
 
 
 def _timm_name(name: str) -> str:
     name = name.removeprefix("backbone.")
     return f"fc.{name.removeprefix('last_linear.')}" if name.startswith("last_linear.") else name
-
-
-def _read(path: Path) -> Mapping[str, Tensor]:
-    if path.suffix not in (".safetensors", ".pth"):
-        raise InputError(f"{path} cannot be loaded as xception; give a .safetensors or a .pth file")
-    if not path.is_file():
-        raise InputError(f"{path} is not a file; give the path of a .safetensors or a .pth file")
-    if path.suffix == ".safetensors":
-        try:
-            return safetensors.torch.load_file(path)
-        except (SafetensorError, OSError) as error:
-            raise InputError(f"{path} is not a whole safetensors file ({error}); fetch it again") from error
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError:
-        raise InputError(
-            f"{path} holds more than tensors, or is no file of torch.save, and was not run; give a state dict"
-        ) from None
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        said = " ".join(str(error).split())[:200]
-        raise InputError(f"{path} is not a whole file of torch.save ({said}); fetch it again") from None
-    if not isinstance(state, Mapping) or not all(isinstance(tensor, Tensor) for tensor in state.values()):
-        raise InputError(f"{path} does not hold a state dict, names with tensors; save model.state_dict() alone")
-    return state
 
 
 class _Separable(nn.Module):

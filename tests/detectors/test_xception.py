@@ -230,7 +230,7 @@ def test_other_files_are_refused_in_one_sentence(tmp_path, timm):
         return str(caught.value).removeprefix(f"{tmp_path}/")
 
     assert said("gone.pth") == "gone.pth is not a file; give the path of a .safetensors or a .pth file"
-    assert said("a.h5") == "a.h5 cannot be loaded as xception; give a .safetensors or a .pth file"
+    assert said("a.h5") == "a.h5 cannot be read as published weights; give a .safetensors or a .pth file"
     (tmp_path / "cut.safetensors").write_bytes(b"cut short")
     assert said("cut.safetensors").startswith("cut.safetensors is not a whole safetensors file (")
     torch.save({"fc.weight": timm["fc.weight"]}, tmp_path / "cut.pth")
