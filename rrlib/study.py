@@ -257,7 +257,7 @@ def _detector(name: str, entry: object, where: str) -> Detector:
 def _check_weights(entry: dict, where: str) -> None:
     weights, sha256 = entry["weights"], entry["sha256"]
     if not isinstance(weights, str) or not Path(weights).is_file():
-        raise InputError(f"{where}.weights: {weights} is not a file; give the path of a .safetensors or .h5")
+        raise InputError(f"{where}.weights: {weights} is not a file; give the path of a .safetensors, .pth or .h5")
     if not isinstance(sha256, str) or not re.fullmatch(r"[0-9a-f]{64}", sha256):
         raise InputError(f"{where}.sha256 is {sha256!r}; `sha256sum {weights}` prints what to write")
 

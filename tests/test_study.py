@@ -210,12 +210,12 @@ WHOLE = f"it is a whole number from {{}} to {2**31 - 1}"
         (
             "detectors.ready.weights",
             "gone.h5",
-            "detectors.ready.weights: gone.h5 is not a file; give the path of a .safetensors or .h5",
+            "detectors.ready.weights: gone.h5 is not a file; give the path of a .safetensors, .pth or .h5",
         ),
         (
             "detectors.ready.weights",
             None,
-            "detectors.ready.weights: None is not a file; give the path of a .safetensors or .h5",
+            "detectors.ready.weights: None is not a file; give the path of a .safetensors, .pth or .h5",
         ),
         # sizes, seeds and recipes
         (

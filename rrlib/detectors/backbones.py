@@ -1,6 +1,6 @@
 """Two networks of transformers as detectors to be trained: EfficientNet-B4 and ViT-B/16, with random weights."""
 
-from rrlib.detectors.hub import Hub
+from rrlib.detectors.hub import Hub, library
 from rrlib.detectors.preprocessing import Preprocessing
 from rrlib.errors import InputError
 
@@ -15,9 +15,8 @@ def efficientnet_b4(input_size: int = 380) -> Hub:
     """
     if not isinstance(input_size, int) or input_size < 32:
         raise InputError(f"efficientnet-b4 cannot be built for input_size {input_size!r}; choose 32 or more")
-    from transformers import EfficientNetConfig, EfficientNetForImageClassification
-
-    config = EfficientNetConfig(
+    transformers = library()
+    config = transformers.EfficientNetConfig(
         image_size=input_size,
         width_coefficient=1.4,
         depth_coefficient=1.8,
@@ -26,7 +25,7 @@ def efficientnet_b4(input_size: int = 380) -> Hub:
         batch_norm_momentum=0.01,  # transformers' own 0.99 is TensorFlow's: to torch it is the weight of the new batch
         num_labels=2,
     )
-    return Hub(EfficientNetForImageClassification(config), Preprocessing(**IMAGENET))
+    return Hub(transformers.EfficientNetForImageClassification(config), Preprocessing(**IMAGENET))
 
 
 def vit_b16(input_size: int = 224) -> Hub:
@@ -39,7 +38,6 @@ def vit_b16(input_size: int = 224) -> Hub:
         raise InputError(
             f"vit-b16 cannot be built for input_size {input_size!r}; choose a positive multiple of {PATCH}"
         )
-    from transformers import ViTConfig, ViTForImageClassification
-
-    config = ViTConfig(image_size=input_size, patch_size=PATCH, num_labels=2, attn_implementation="eager")
-    return Hub(ViTForImageClassification(config), Preprocessing(mean=(0.5,) * 3, std=(0.5,) * 3))
+    transformers = library()
+    config = transformers.ViTConfig(image_size=input_size, patch_size=PATCH, num_labels=2, attn_implementation="eager")
+    return Hub(transformers.ViTForImageClassification(config), Preprocessing(mean=(0.5,) * 3, std=(0.5,) * 3))

@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from types import ModuleType
 
 import torch
 from torch import Tensor, nn
@@ -133,15 +134,25 @@ def describe(detector: Hub) -> dict:
 
 def rebuild(description: dict) -> Hub:
     """The detector that `describe` described, with random weights; its source need not be there any more."""
-    import transformers
-
     config = dict(description["config"])
-    config = transformers.AutoConfig.for_model(config.pop("model_type"), **config)
+    config = library().AutoConfig.for_model(config.pop("model_type"), **config)
     model = _automatic(description["kind"]).from_config(config, dtype=torch.float32, attn_implementation="eager")
     fixed = {
         key: tuple(value) if isinstance(value, list) else value for key, value in description["preprocessing"].items()
     }
     return Hub(model, Preprocessing(**fixed), description["real"], description["fake"], description["kind"])
+
+
+def library() -> ModuleType:
+    """The module transformers; InputError where it is not installed."""
+    try:
+        import transformers
+    except ImportError:
+        raise InputError(
+            "models of the hub, efficientnet-b4 and vit-b16 need transformers, which is not installed; "
+            "install rrlib[hub]"
+        ) from None
+    return transformers
 
 
 def _folder(source: str | Path, revision: str | None, weights: bool) -> Path:
@@ -155,6 +166,7 @@ def _folder(source: str | Path, revision: str | None, weights: bool) -> Path:
         )
     if not re.fullmatch(r"[0-9a-f]{40}", revision):
         raise InputError(f"{source}: the revision {revision} is not the full hash of a commit; give its 40 hex digits")
+    library()  # what downloads comes with it
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import EntryNotFoundError
 
@@ -195,10 +207,8 @@ def _preprocessing(folder: Path, where: str) -> Preprocessing:
 
 
 def _automatic(kind: str) -> type:
-    import transformers
-
     automatic = {"image": "AutoModelForImageClassification", "video": "AutoModelForVideoClassification"}
-    return getattr(transformers, automatic[kind])
+    return getattr(library(), automatic[kind])
 
 
 def _model(folder: Path, where: str, kind: str) -> nn.Module:

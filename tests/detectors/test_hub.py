@@ -4,6 +4,7 @@ import dataclasses
 import json
 import re
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -360,6 +361,16 @@ def test_a_repository_is_read_from_the_cache_without_a_network(image_folder, tmp
     assert catalogue.build(architecture, 32, seed=0)(pixels(2, 3, 32, 32)).shape == (2, 2)
     other = "f" * 40
     refused(Path("someone/detector"), f"@{other}: config.json could not be had from the hub (", revision=other)
+
+
+def test_without_transformers_the_remedy_is_given(image_folder, monkeypatch):
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    message = (
+        "models of the hub, efficientnet-b4 and vit-b16 need transformers, which is not installed; install rrlib[hub]"
+    )
+    for run in (lambda: hub(image_folder), lambda: catalogue.build("vit-b16", 32, seed=0)):
+        with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
+            run()
 
 
 # Networks to be trained
