@@ -217,8 +217,9 @@ def _model(folder: Path, where: str, kind: str) -> nn.Module:
             f"{where} holds no safetensors (pickles, such as pytorch_model.bin, can run code); "
             "save the model again with save_pretrained"
         )
+    automatic = _automatic(kind)
     try:
-        model, report = _automatic(kind).from_pretrained(
+        model, report = automatic.from_pretrained(
             folder,
             use_safetensors=True,
             trust_remote_code=False,
