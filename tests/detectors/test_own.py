@@ -4,11 +4,8 @@ import re
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-import yaml
-from PIL import Image
 
 from rrlib import stages, study
 from rrlib.detectors import catalogue, checkpoints
@@ -148,36 +145,15 @@ def test_a_module_that_cannot_be_imported_is_named(write, text, message):
         factory("mine.model:make")
 
 
-def study_with(**entry: object) -> study.Study:
-    """A study of 24 images in the current directory with one detector, mine.model:make at 24 px."""
-    rng = np.random.default_rng(0)
-    for label, name in enumerate(("real", "fake")):
-        Path("images", name).mkdir(parents=True, exist_ok=True)
-        for number in range(12):
-            levels = rng.integers(60, 120, (24, 24, 3)) + 80 * label
-            Image.fromarray(levels.astype(np.uint8)).save(f"images/{name}/{name}{number}.png")
-    text = {
-        "seed": 0,
-        "device": "cpu",
-        "batch_size": 4,
-        "workers": 0,
-        "fold": True,
-        "compiled": False,
-        "distance": "linf",
-        "epsilons": [0, 0.05],
-        "tolerances": [0.1],
-        "highlight": {"epsilon": 0.05, "tolerance": 0.1, "attack": "pgd"},
-        "datasets": {"faces": {"kind": "folder", "source": "images", "seed": 0}},
-        "detectors": {"own": {"architecture": "python:mine.model:make", "input_size": 24} | entry},
-        "attacks": {"pgd": {"rule": "pgd", "steps": 2}},
-        "video": {"datasets": {}, "detectors": {}, "attacks": {}},
-    }
-    study.PARAMS.write_text(yaml.safe_dump(text))
-    return study.load()
+@pytest.fixture
+def study_with(study_of):
+    """study_with(**entry): a study whose one detector is mine.model:make, at 24 px."""
+    entry = {"architecture": "python:mine.model:make", "input_size": 24}
+    return lambda **changes: study_of({"own": entry | changes})
 
 
 @pytest.mark.parametrize("training", [None, {"epochs": 1, "batch_size": 4}])
-def test_ones_own_detector_runs_the_whole_study_path(write, training):
+def test_ones_own_detector_runs_the_whole_study_path(write, training, study_with):
     write(GOOD)
     found = study_with(**({"training": training} if training else {}))
     stages.prepare_dataset(found, "faces")
@@ -189,7 +165,7 @@ def test_ones_own_detector_runs_the_whole_study_path(write, training):
     assert (metadata["report"] is None) == (training is None)
 
 
-def test_a_module_that_changed_no_longer_fits_its_checkpoint(write):
+def test_a_module_that_changed_no_longer_fits_its_checkpoint(write, study_with):
     write(GOOD)
     found = study_with()
     stages.make_checkpoint(found, "faces", "own")
@@ -200,14 +176,14 @@ def test_a_module_that_changed_no_longer_fits_its_checkpoint(write):
         stages.load_detector("faces", "own")
 
 
-def test_a_clip_detector_belongs_to_video(write):
+def test_a_clip_detector_belongs_to_video(write, study_with):
     write(GOOD)
     message = "params.yaml: detectors.own is for clips, but stands among what is for images; move it to video"
     with pytest.raises(InputError, match="^" + re.escape(message) + "$"):
         study_with(architecture="python:mine.model:make_clip")
 
 
-def test_a_module_that_is_absent_is_named_with_its_place(write):
+def test_a_module_that_is_absent_is_named_with_its_place(write, study_with):
     write(GOOD)
     message = f"params.yaml: detectors.own: python:mine.other:make: there is no module mine.other in {Path.cwd()} or"
     with pytest.raises(InputError, match="^" + re.escape(message)):

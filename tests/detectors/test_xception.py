@@ -9,10 +9,9 @@ import pytest
 import safetensors.torch
 import torch
 import torch.nn.functional as F
-import yaml
 from torch import Tensor, nn
 
-from rrlib import stages, study
+from rrlib import stages
 from rrlib.attacks.gradients import margin_gradient
 from rrlib.detectors.folding import fold
 from rrlib.detectors.xception import Xception, load_xception
@@ -145,36 +144,12 @@ def test_a_file_is_loaded(used, deepfakebench, tmp_path, suffix):
     assert torch.equal(load_xception(path).fc.weight, used.fc.weight)
 
 
-def test_weights_of_a_study_become_a_checkpoint(used, deepfakebench, tmp_path, monkeypatch):
+def test_weights_of_a_study_become_a_checkpoint(used, deepfakebench, tmp_path, monkeypatch, study_of):
     monkeypatch.chdir(tmp_path)
     torch.save(deepfakebench, "xception_best.pth")
     sha256 = hashlib.sha256(Path("xception_best.pth").read_bytes()).hexdigest()
-    Path("images").mkdir()
-    text = {
-        "seed": 0,
-        "device": "cpu",
-        "batch_size": 4,
-        "workers": 0,
-        "fold": True,
-        "compiled": False,
-        "distance": "linf",
-        "epsilons": [0, 0.05],
-        "tolerances": [0.1],
-        "highlight": {"epsilon": 0.05, "tolerance": 0.1, "attack": "noise"},
-        "datasets": {"faces": {"kind": "folder", "source": "images", "seed": 0}},
-        "detectors": {
-            "xception": {
-                "architecture": "xception",
-                "input_size": 64,
-                "weights": "xception_best.pth",
-                "sha256": sha256,
-            }
-        },
-        "attacks": {"noise": {"rule": "noise"}},
-        "video": {"datasets": {}, "detectors": {}, "attacks": {}},
-    }
-    study.PARAMS.write_text(yaml.safe_dump(text))
-    stages.make_checkpoint(study.load(), "faces", "xception")
+    entry = {"architecture": "xception", "input_size": 64, "weights": "xception_best.pth", "sha256": sha256}
+    stages.make_checkpoint(study_of({"xception": entry}), "faces", "xception")
     loaded = stages.load_detector("faces", "xception")
     assert (loaded.metadata["architecture"], loaded.metadata["input_size"]) == ("xception", 64)
     with torch.no_grad():
