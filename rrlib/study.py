@@ -179,6 +179,7 @@ def _half(given: dict, where: str, video: bool) -> Half:
         _check_place(entry["kind"] in datasets.CLIP_KINDS, video, f"{where}datasets.{name}")
     for name, entry in half.detectors.items():
         _check_place(detectors.takes_clips(entry.architecture), video, f"{where}detectors.{name}")
+        _check_frames(entry.architecture, half.datasets, where, name)
     return half
 
 
@@ -187,6 +188,16 @@ def _check_place(takes_clips: bool, video: bool, where: str) -> None:
         raise InputError(f"{where} is for clips, but stands among what is for images; move it to video")
     if video and not takes_clips:
         raise InputError(f"{where} is for images, but stands among what is for clips; move it out of video")
+
+
+def _check_frames(architecture: str, clips: dict[str, dict], where: str, name: str) -> None:
+    needed = detectors.frames(architecture)
+    for dataset, entry in clips.items():
+        if needed is not None and entry.get("frames", needed) != needed:
+            raise InputError(
+                f"{where}detectors.{name} takes clips of {needed} frames, but the data set {dataset} "
+                f"has {entry['frames']}; write frames: {needed} there"
+            )
 
 
 def _check_apart(study: Study, where: str) -> None:

@@ -90,6 +90,21 @@ def takes_clips(architecture: str) -> bool:
     return architecture in CLIP_ARCHITECTURES
 
 
+def frames(architecture: str) -> int | None:
+    """How many frames a clip must have for an architecture; None if any number will do, and for images.
+
+    >>> frames("resnet3d") is None
+    True
+    """
+    if _starts(architecture, HUB):
+        source, revision = _hub_source(architecture)
+        config = hubs.read_config(source, revision)
+        return config.get("num_frames") if hubs.kind(config, source) == "video" else None
+    if _starts(architecture, OWN):
+        return getattr(own.factory(architecture.removeprefix(OWN)), "frames", None)
+    return None
+
+
 def brings_weights(architecture: object) -> bool:
     """Whether `build` gives a detector that may be trained already: one of the hub, or one's own."""
     return _starts(architecture, HUB) or _starts(architecture, OWN)

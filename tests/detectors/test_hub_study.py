@@ -36,6 +36,18 @@ def test_an_image_and_a_video_model_run_the_whole_study_path(image_folder, video
         assert again["p_clean"].tolist() == table.query("epsilon == 0")["p_clean"].tolist()
 
 
+def test_a_data_set_with_another_number_of_frames_is_refused_before_anything_runs(save_model, small, study_of):
+    from transformers import VideoMAEConfig, VideoMAEForVideoClassification
+
+    config = VideoMAEConfig(num_frames=6, id2label={0: "real", 1: "fake"}, **small)
+    save_model("six", VideoMAEForVideoClassification(config))
+    message = (
+        "params.yaml: video.detectors.mae takes clips of 6 frames, but the data set moving has 4; write frames: 6 there"
+    )
+    with pytest.raises(InputError, match="^" + re.escape(message) + "$"):
+        study_of({}, {"mae": {"architecture": "hub:six", "input_size": 32}})
+
+
 def test_a_hub_model_may_be_trained_further(image_folder, study_of):
     training = {"epochs": 1, "batch_size": 4}
     labels = {"real": "Deepfake", "fake": "Real"}

@@ -176,6 +176,15 @@ def test_a_module_that_changed_no_longer_fits_its_checkpoint(write, study_with):
         stages.load_detector("faces", "own")
 
 
+def test_the_frames_that_a_factory_needs_are_those_of_the_data_set(write, study_of):
+    write(GOOD)
+    message = (
+        "params.yaml: video.detectors.own takes clips of 3 frames, but the data set moving has 4; write frames: 3 there"
+    )
+    with pytest.raises(InputError, match="^" + re.escape(message) + "$"):
+        study_of({}, {"own": {"architecture": "python:mine.model:make_clip", "input_size": 24}})
+
+
 def test_a_clip_detector_belongs_to_video(write, study_with):
     write(GOOD)
     message = "params.yaml: detectors.own is for clips, but stands among what is for images; move it to video"
