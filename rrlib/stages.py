@@ -28,7 +28,7 @@ def prepare_dataset(study: Study, dataset: str) -> None:
 
 
 def make_checkpoint(study: Study, dataset: str, detector: str) -> None:
-    """A detector trained on a data set, or the published weights that params.yaml names, as safetensors."""
+    """A detector as safetensors: trained on a data set, or with the weights that params.yaml names or it brings."""
     _known(dataset, study.datasets, "data set")
     _known(detector, study.detectors, "detector")
     entry, target = study.detectors[detector], checkpoint_path(dataset, detector)
@@ -39,24 +39,22 @@ def make_checkpoint(study: Study, dataset: str, detector: str) -> None:
         metadata = {"dataset": None, "seed": None, "temperature": 1, "report": None} | loaded.metadata
         checkpoints.save(target, network, metadata | {"weights": entry.weights.name, "sha256": entry.sha256})
         return
-    network = detectors.build(entry.architecture, entry.input_size, entry.seed)
-    report = training.train(
-        network,
-        datasets.load(dataset_folder(dataset), "train", entry.input_size, keep=True),
-        datasets.load(dataset_folder(dataset), "validation", entry.input_size, keep=True),
-        entry.training,
-        seed=entry.seed,
-        device=resolve(study.device),
-        name=f"{dataset}/{detector}",
-    )
-    metadata = {
-        "architecture": entry.architecture,
-        "input_size": entry.input_size,
-        "dataset": dataset,
-        "seed": entry.seed,
-        "temperature": report["temperature"],
-        "report": report,
-    }
+    network = detectors.build(entry.architecture, entry.input_size, entry.seed, entry.labels)
+    metadata = {"architecture": entry.architecture, "input_size": entry.input_size}
+    metadata |= detectors.describe(entry.architecture, network)
+    if entry.training:
+        report = training.train(
+            network,
+            datasets.load(dataset_folder(dataset), "train", entry.input_size, keep=True),
+            datasets.load(dataset_folder(dataset), "validation", entry.input_size, keep=True),
+            entry.training,
+            seed=entry.seed,
+            device=resolve(study.device),
+            name=f"{dataset}/{detector}",
+        )
+        metadata |= {"dataset": dataset, "seed": entry.seed, "temperature": report["temperature"], "report": report}
+    else:
+        metadata |= {"dataset": None, "seed": None, "temperature": 1, "report": None, "weights": entry.architecture}
     checkpoints.save(target, network, metadata)
 
 
@@ -69,7 +67,7 @@ def load_weights(study: Study, detector: str) -> detectors.LoadedDetector:
             f"{where}.sha256 is {entry.sha256}, but {entry.weights} has {found}; "
             "fetch the file again, or write that hash if the file is the one you mean"
         )
-    loaded = detectors.load(entry.weights, entry.architecture)
+    loaded = detectors.load(entry.weights, entry.architecture, entry.input_size)
     if loaded.metadata["input_size"] != entry.input_size:
         raise InputError(
             f"{where}.input_size is {entry.input_size}, but {entry.weights} is for "

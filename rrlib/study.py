@@ -26,7 +26,8 @@ LARGEST = 2**31 - 1  # seeds and sizes beyond it overflow somewhere below
 
 @dataclass(frozen=True)
 class Detector:
-    """One line of `detectors`: an architecture that is trained by `training`, or whose `weights` are given."""
+    """One line of `detectors`: an architecture that is trained by `training`, whose `weights` are given, or that brings
+    its own (`hub:`, `python:`). `labels` says which label names of a hub's model are real and fake."""
 
     architecture: str
     input_size: int
@@ -34,6 +35,7 @@ class Detector:
     training: Recipe | None
     weights: Path | None
     sha256: str | None
+    labels: dict | None = None
 
 
 @dataclass(frozen=True)
@@ -176,7 +178,8 @@ def _half(given: dict, where: str, video: bool) -> Half:
     for name, entry in half.datasets.items():
         _check_place(entry["kind"] in datasets.CLIP_KINDS, video, f"{where}datasets.{name}")
     for name, entry in half.detectors.items():
-        _check_place(entry.architecture in detectors.CLIP_ARCHITECTURES, video, f"{where}detectors.{name}")
+        _check_place(detectors.takes_clips(entry.architecture), video, f"{where}detectors.{name}")
+        _check_frames(entry.architecture, half.datasets, where, name)
     return half
 
 
@@ -185,6 +188,16 @@ def _check_place(takes_clips: bool, video: bool, where: str) -> None:
         raise InputError(f"{where} is for clips, but stands among what is for images; move it to video")
     if video and not takes_clips:
         raise InputError(f"{where} is for images, but stands among what is for clips; move it out of video")
+
+
+def _check_frames(architecture: str, clips: dict[str, dict], where: str, name: str) -> None:
+    needed = detectors.frames(architecture)
+    for dataset, entry in clips.items():
+        if needed is not None and entry.get("frames", needed) != needed:
+            raise InputError(
+                f"{where}detectors.{name} takes clips of {needed} frames, but the data set {dataset} "
+                f"has {entry['frames']}; write frames: {needed} there"
+            )
 
 
 def _check_apart(study: Study, where: str) -> None:
@@ -229,32 +242,33 @@ def _dataset(name: str, entry: object, where: str) -> dict:
 
 
 def _detector(name: str, entry: object, where: str) -> Detector:
-    entry = _mapping(
-        entry, where, required=("architecture", "input_size"), optional=("seed", "training", "weights", "sha256")
-    )
-    if ("training" in entry) == ("weights" in entry):
+    optional = ("seed", "training", "weights", "sha256", "labels")
+    entry = _mapping(entry, where, required=("architecture", "input_size"), optional=optional)
+    architecture = entry["architecture"]
+    given = ("training" in entry) + ("weights" in entry)
+    if given == 2 or (given == 0 and not detectors.brings_weights(architecture)):
         raise InputError(f"{where}: give either training (how to train it) or weights (a file with its sha256)")
     if ("weights" in entry) != ("sha256" in entry):
         raise InputError(f"{where}: weights and sha256 go together; `sha256sum FILE` prints what to write")
-    _choice(entry["architecture"], detectors.ARCHITECTURES, f"{where}.architecture")
     size = _whole(entry["input_size"], f"{where}.input_size", 1)
-    _placed(where, detectors.build, entry["architecture"], size, seed=0)
+    detectors.check(architecture, size, where, entry.get("labels"))
     if "weights" in entry:
         _check_weights(entry, where)
     return Detector(
-        architecture=entry["architecture"],
+        architecture=architecture,
         input_size=size,
         seed=_whole(entry.get("seed", 0), f"{where}.seed", 0),
         training=_recipe(entry["training"], where) if "training" in entry else None,
         weights=Path(entry["weights"]) if "weights" in entry else None,
         sha256=entry.get("sha256"),
+        labels=entry.get("labels"),
     )
 
 
 def _check_weights(entry: dict, where: str) -> None:
     weights, sha256 = entry["weights"], entry["sha256"]
     if not isinstance(weights, str) or not Path(weights).is_file():
-        raise InputError(f"{where}.weights: {weights} is not a file; give the path of a .safetensors or .h5")
+        raise InputError(f"{where}.weights: {weights} is not a file; give the path of a .safetensors, .pth or .h5")
     if not isinstance(sha256, str) or not re.fullmatch(r"[0-9a-f]{64}", sha256):
         raise InputError(f"{where}.sha256 is {sha256!r}; `sha256sum {weights}` prints what to write")
 

@@ -136,7 +136,11 @@ def test_an_exponent_needs_no_decimal_point():
     assert study.load().epsilons == (0, 0.01, 0.1)
 
 
-ARCHITECTURES = "choose from meso4, mesoinception4, resnet, frame-mean-meso4, frame-mean-resnet, cnn-gru, resnet3d"
+ARCHITECTURES = (
+    "choose from meso4, mesoinception4, meso4-deepfakebench, mesoinception4-deepfakebench, resnet, xception, "
+    "efficientnet-b4, vit-b16, frame-mean-meso4, frame-mean-resnet, cnn-gru, resnet3d, hub:FOLDER, "
+    "hub:OWNER/NAME@REVISION, python:MODULE:FACTORY"
+)
 RECIPE = "choose from epochs, batch_size, learning_rate, weight_decay, adversarial"
 TOP = (
     "seed, device, batch_size, workers, fold, compiled, distance, epsilons, tolerances, highlight, video, "
@@ -206,12 +210,12 @@ WHOLE = f"it is a whole number from {{}} to {2**31 - 1}"
         (
             "detectors.ready.weights",
             "gone.h5",
-            "detectors.ready.weights: gone.h5 is not a file; give the path of a .safetensors or .h5",
+            "detectors.ready.weights: gone.h5 is not a file; give the path of a .safetensors, .pth or .h5",
         ),
         (
             "detectors.ready.weights",
             None,
-            "detectors.ready.weights: None is not a file; give the path of a .safetensors or .h5",
+            "detectors.ready.weights: None is not a file; give the path of a .safetensors, .pth or .h5",
         ),
         # sizes, seeds and recipes
         (
@@ -261,7 +265,7 @@ WHOLE = f"it is a whole number from {{}} to {2**31 - 1}"
             "detectors.meso.size",
             32,
             "detectors.meso: size is not a known key; "
-            "choose from architecture, input_size, seed, training, weights, sha256",
+            "choose from architecture, input_size, seed, training, weights, sha256, labels",
         ),
         ("detectors.meso.training.epoch", 1, f"detectors.meso.training: epoch is not a known key; {RECIPE}"),
         (
@@ -295,7 +299,8 @@ WHOLE = f"it is a whole number from {{}} to {2**31 - 1}"
         (
             "detectors.meso",
             "meso4",
-            "detectors.meso holds 'meso4'; it holds the keys architecture, input_size, seed, training, weights, sha256",
+            "detectors.meso holds 'meso4'; it holds the keys architecture, input_size, seed, training, weights, "
+            "sha256, labels",
         ),
         ("detectors.meso.training", None, "detectors.meso.training holds None; it holds the keys epochs,"),
         ("attacks.pgd", "pgd", "attacks.pgd holds 'pgd'; give its rule, such as pgd, and that rule's options"),

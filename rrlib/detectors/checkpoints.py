@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import safetensors.torch
@@ -16,9 +17,9 @@ REQUIRED = ("architecture", "input_size")  # what it takes to build the detector
 def save(path: Path, detector: nn.Module, metadata: dict) -> None:
     """Write a detector's weights and `metadata` to `path`, whole or not at all; makes the parent folder.
 
-    Metadata values may be anything JSON can hold. `read` asks for "architecture" (a name of
-    `catalogue.ARCHITECTURES`) and "input_size" (pixels); the project also writes "dataset", "seed",
-    "temperature" (save the detector without its `Calibrated`) and "report", the training report.
+    Metadata values may be anything JSON can hold. `read` asks for "architecture" (what `catalogue.build` takes) and
+    "input_size" (pixels); the project also writes "dataset", "seed", "temperature" (save the detector without its
+    `Calibrated`), "report", the training report, and what `catalogue.describe` gives.
 
     >>> save(Path("resnet.safetensors"), nn.Linear(2, 2), {"seed": 0})
     Traceback (most recent call last):
@@ -69,6 +70,15 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict]:
     return state, metadata
 
 
+def is_ours(path: Path) -> bool:
+    """Whether `path` is a safetensors file with the metadata that `save` writes."""
+    try:
+        read(path)
+    except InputError:
+        return False
+    return True
+
+
 def load_into(path: Path, detector: nn.Module, architecture: str) -> dict:
     """Fill `detector`, which is of this architecture, with the weights at `path`; returns the metadata.
 
@@ -80,22 +90,30 @@ def load_into(path: Path, detector: nn.Module, architecture: str) -> dict:
         raise InputError(
             f"{path} holds {metadata['architecture']}, not {architecture}; give its own architecture or another file"
         )
-    wanted = detector.state_dict()
-    differences = [f"{name} is missing" for name in wanted.keys() - state.keys()]
-    differences += [f"{name} is not part of {architecture}" for name in state.keys() - wanted.keys()]
-    differences += [
+    if found := differences(state, detector.state_dict(), architecture):
+        raise InputError(
+            f"{path} does not fit {architecture} of this input_size: {found}; train it again or give another file"
+        )
+    detector.load_state_dict(state)
+    return metadata
+
+
+def differences(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor], architecture: str) -> str:
+    """The first three differences of names and shapes between two state dicts, and how many more; "" if there are none.
+
+    >>> import torch
+    >>> differences({"a": torch.zeros(2), "c": torch.zeros(1)}, {"a": torch.zeros(3), "b": torch.zeros(1)}, "resnet")
+    'a has shape (2,), not (3,); b is missing; c is not part of resnet'
+    """
+    found = [f"{name} is missing" for name in wanted.keys() - state.keys()]
+    found += [f"{name} is not part of {architecture}" for name in state.keys() - wanted.keys()]
+    found += [
         f"{name} has shape {tuple(state[name].shape)}, not {tuple(wanted[name].shape)}"
         for name in wanted.keys() & state.keys()
         if state[name].shape != wanted[name].shape
     ]
-    if differences:
-        more = f"; and {len(differences) - 3} more" if len(differences) > 3 else ""
-        raise InputError(
-            f"{path} does not fit {architecture} of this input_size: "
-            f"{'; '.join(sorted(differences)[:3])}{more}; train it again or give another file"
-        )
-    detector.load_state_dict(state)
-    return metadata
+    more = f"; and {len(found) - 3} more" if len(found) > 3 else ""
+    return "; ".join(sorted(found)[:3]) + more
 
 
 def _in_order(file: bytes) -> bytes:

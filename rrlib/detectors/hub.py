@@ -1,0 +1,255 @@
+"""Image and video classifiers of transformers as detectors, from the Hugging Face hub or a local folder.
+
+transformers is imported where it is needed: that alone takes seconds.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from types import ModuleType
+
+import torch
+from torch import Tensor, nn
+
+from rrlib.detectors import labels as label_names
+from rrlib.detectors.contract import check_logits
+from rrlib.detectors.labels import Labels
+from rrlib.detectors.preprocessing import Preprocessing, from_config
+from rrlib.errors import InputError
+
+KINDS = {"ForImageClassification": "image", "ForVideoClassification": "video"}
+PREPROCESSORS = ("preprocessor_config.json", "video_preprocessor_config.json")
+
+
+class Hub(nn.Module):
+    """A classifier of transformers with its preprocessing inside, its outputs gathered into [real, fake].
+
+    `real` and `fake` are the columns of its logits that say so; where they are several, their probabilities are added.
+    `kind` is "image" or "video"; a video model takes clips of `frames` frames, and InputError is raised for others.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        preprocessing: Preprocessing,
+        real: Sequence[int] = (0,),
+        fake: Sequence[int] = (1,),
+        kind: str = "image",
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.preprocessing = preprocessing
+        self.real, self.fake = list(real), list(fake)
+        self.kind = kind
+
+    @property
+    def frames(self) -> int | None:
+        """How many frames a clip has; None for images, and for a video model that takes any number."""
+        return getattr(self.model.config, "num_frames", None) if self.kind == "video" else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Pixels (N, 3, H, W), or clips (N, T, 3, H, W), in [0, 1] → logits (N, 2), [real, fake]."""
+        name = type(self.model).__name__
+        if x.dim() != (5 if self.kind == "video" else 4):
+            shape = "clips (N, T, 3, H, W)" if self.kind == "video" else "images (N, 3, H, W)"
+            raise InputError(f"{name} takes {shape}, not {tuple(x.shape)}; give it those")
+        if self.frames not in (None, x.shape[1]):
+            raise InputError(
+                f"{name} takes clips of {self.frames} frames, not {x.shape[1]}; "
+                f"set frames: {self.frames} in the data set"
+            )
+        prepared = (
+            self.preprocessing(x.flatten(0, 1)).unflatten(0, x.shape[:2]) if x.dim() == 5 else self.preprocessing(x)
+        )
+        logits = self.model(prepared).logits
+        return torch.stack([logits[:, self.real].logsumexp(dim=1), logits[:, self.fake].logsumexp(dim=1)], dim=1)
+
+
+def hub(source: str | Path, labels: Labels | None = None, revision: str | None = None) -> Hub:
+    """The detector in a local folder, or in a hub repository at a revision, in eval mode.
+
+    A local folder is what `save_pretrained` of the model and of its image processor write. A repository is named
+    OWNER/NAME and needs a revision, the full hash of a commit: a branch would move under the results. Weights are read
+    from safetensors alone, and code that comes with a model is never run. `labels` is as for `labels.columns`.
+    Raises InputError, with the source, for whatever is absent or does not fit: see `read_config` and `labels.columns`;
+    also for weights that are missing (weights that have no place in the model are ignored, as transformers does).
+
+    >>> hub("mine/detector")
+    Traceback (most recent call last):
+    ...
+    rrlib.errors.InputError: mine/detector is not a folder here, and as a hub repository it lacks a revision; write \
+mine/detector@REVISION with the full hash of a commit
+    """
+    config = read_config(source, revision)
+    where = str(source)
+    real, fake = label_names.columns(_id2label(config, where), where, labels)
+    folder = _folder(source, revision, weights=True)
+    preprocessing = _preprocessing(folder, where)
+    detector = Hub(_model(folder, where, kind(config, where)), preprocessing, real, fake, kind(config, where)).eval()
+    _check_runs(detector, where)
+    return detector
+
+
+def read_config(source: str | Path, revision: str | None = None) -> dict:
+    """A model's `config.json`; of a hub repository, that one file is downloaded, unless it was before.
+
+    Raises InputError if there is none, if it is no model for classification of images or videos, and for a repository
+    without a whole revision.
+    """
+    file = _folder(source, revision, weights=False) / "config.json"
+    try:
+        config = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{source} holds no config.json; give the folder that save_pretrained wrote") from None
+    except ValueError:
+        raise InputError(f"{source}: its config.json is not valid JSON; fetch it again") from None
+    if not isinstance(config, dict):
+        raise InputError(f"{source}: its config.json holds no model; give the folder that save_pretrained wrote")
+    kind(config, str(source))
+    return config
+
+
+def kind(config: dict, where: str) -> str:
+    """ "image" or "video", by the class of model that a `config.json` names; InputError for any other."""
+    names = config.get("architectures")
+    name = str(names[0]) if isinstance(names, list) and names else "without a name"
+    for ending, found in KINDS.items():
+        if name.endswith(ending):
+            return found
+    raise InputError(f"{where} holds a model {name}; give one whose name ends in {' or '.join(KINDS)}")
+
+
+def describe(detector: Hub) -> dict:
+    """All of a detector but its weights, as JSON: what `rebuild` needs."""
+    return {
+        "config": json.loads(detector.model.config.to_json_string(use_diff=False)),
+        "preprocessing": asdict(detector.preprocessing),
+        "real": detector.real,
+        "fake": detector.fake,
+        "kind": detector.kind,
+    }
+
+
+def rebuild(description: dict) -> Hub:
+    """The detector that `describe` described, with random weights; its source need not be there any more."""
+    config = dict(description["config"])
+    config = library().AutoConfig.for_model(config.pop("model_type"), **config)
+    model = _automatic(description["kind"]).from_config(config, dtype=torch.float32, attn_implementation="eager")
+    fixed = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in description["preprocessing"].items()
+    }
+    return Hub(model, Preprocessing(**fixed), description["real"], description["fake"], description["kind"])
+
+
+def library() -> ModuleType:
+    """The module transformers; InputError where it is not installed."""
+    try:
+        import transformers
+    except ImportError:
+        raise InputError(
+            "models of the hub, efficientnet-b4 and vit-b16 need transformers, which is not installed; "
+            "install rrlib[hub]"
+        ) from None
+    return transformers
+
+
+def _folder(source: str | Path, revision: str | None, weights: bool) -> Path:
+    """Where the files lie: the local folder, or the place in the hub's cache where they are after a download."""
+    if Path(source).is_dir():
+        return Path(source)
+    if revision is None:
+        raise InputError(
+            f"{source} is not a folder here, and as a hub repository it lacks a revision; "
+            f"write {source}@REVISION with the full hash of a commit"
+        )
+    if not re.fullmatch(r"[0-9a-f]{40}", revision):
+        raise InputError(f"{source}: the revision {revision} is not the full hash of a commit; give its 40 hex digits")
+    library()  # what downloads comes with it
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError
+
+    for name in ("config.json", "preprocessor_config.json", "model.safetensors") if weights else ("config.json",):
+        try:
+            file = hf_hub_download(str(source), name, revision=revision)
+        except (EntryNotFoundError, OSError, ValueError) as error:
+            said = " ".join(str(error).split())[:200]
+            raise InputError(
+                f"{source}@{revision}: {name} could not be had from the hub ({said}); check the name, the revision and "
+                "the network, and that the weights are safetensors"
+            ) from None
+    return Path(file).parent
+
+
+def _id2label(config: dict, where: str) -> dict[int, str]:
+    """transformers names labels LABEL_0, LABEL_1 where nobody did, and leaves them out of the file."""
+    named = config.get("id2label") or {0: "LABEL_0", 1: "LABEL_1"}
+    try:
+        return {number: str(name) for number, name in sorted((int(key), name) for key, name in named.items())}
+    except (ValueError, AttributeError):
+        raise InputError(f"{where} has the id2label {named!r}; it must give each number of an output a name") from None
+
+
+def check_labels(config: dict, where: str, labels: Labels | None) -> None:
+    """Raises InputError unless a `config.json`'s label names, or the given `labels`, say real and fake."""
+    label_names.columns(_id2label(config, where), where, labels)
+
+
+def _preprocessing(folder: Path, where: str) -> Preprocessing:
+    for name in PREPROCESSORS:
+        if (folder / name).is_file():
+            try:
+                return from_config(json.loads((folder / name).read_text(encoding="utf-8")), f"{where}: {name}")
+            except json.JSONDecodeError:
+                raise InputError(f"{where}: its {name} is not valid JSON; fetch it again") from None
+    raise InputError(f"{where} holds no {PREPROCESSORS[0]}; save the model's image processor there")
+
+
+def _automatic(kind: str) -> type:
+    automatic = {"image": "AutoModelForImageClassification", "video": "AutoModelForVideoClassification"}
+    return getattr(library(), automatic[kind])
+
+
+def _model(folder: Path, where: str, kind: str) -> nn.Module:
+    if not list(folder.glob("*.safetensors")):
+        raise InputError(
+            f"{where} holds no safetensors (pickles, such as pytorch_model.bin, can run code); "
+            "save the model again with save_pretrained"
+        )
+    automatic = _automatic(kind)
+    try:
+        model, report = automatic.from_pretrained(
+            folder,
+            use_safetensors=True,
+            trust_remote_code=False,
+            local_files_only=True,
+            dtype=torch.float32,
+            attn_implementation="eager",  # repeats its sums on every device
+            output_loading_info=True,
+        )
+    except Exception as error:  # whatever a damaged file makes of transformers
+        raise InputError(f"{where} cannot be loaded ({_said(error)}); fetch it again or save it again") from error
+    if missing := sorted(report["missing_keys"]):
+        more = f"; and {len(missing) - 3} more" if len(missing) > 3 else ""
+        raise InputError(f"{where} lacks the weights {', '.join(missing[:3])}{more}; give a model trained to classify")
+    return model
+
+
+def _check_runs(detector: Hub, where: str) -> None:
+    """One black image or clip goes through; a model that resizes nothing leaves the size to its user."""
+    if detector.preprocessing.resize is None:
+        return
+    shape = (1, detector.frames or 16, 3, 64, 64) if detector.kind == "video" else (1, 3, 64, 64)
+    try:
+        with torch.no_grad():
+            logits = detector(torch.zeros(shape))
+    except (RuntimeError, ValueError, TypeError) as error:
+        raise InputError(
+            f"{where} cannot take what its preprocessing makes ({_said(error)}); correct its preprocessor_config.json"
+        ) from error
+    check_logits(logits, 1, where)
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"

@@ -1,0 +1,101 @@
+"""A detector of one's own: a factory in a module of the current directory or of an installed package."""
+
+import importlib
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from rrlib.detectors.contract import check_logits
+from rrlib.errors import InputError
+
+TAKES = ("image", "clip")
+FRAMES = 4  # of the clip on which a factory's detector is tried, unless the factory says otherwise
+
+
+def factory(name: str) -> Callable[[int], nn.Module]:
+    """The callable that `package.module:factory` names; it takes input_size and returns a detector.
+
+    It may carry two attributes: `takes`, "image" (the default) or "clip", and `frames`, the number of frames that its
+    detector needs. Raises InputError if the module cannot be imported, has no such name, or if that is not callable or
+    takes something else.
+
+    >>> factory("rrlib.detectors.resnet:ResNet").__name__
+    'ResNet'
+    >>> factory("rrlib.detectors.resnet")
+    Traceback (most recent call last):
+    ...
+    rrlib.errors.InputError: python:rrlib.detectors.resnet names no factory; write python:PACKAGE.MODULE:FACTORY
+    """
+    module_name, colon, attribute = name.partition(":")
+    if not (module_name and colon and attribute):
+        raise InputError(f"python:{name} names no factory; write python:PACKAGE.MODULE:FACTORY")
+    module = _module(module_name, name)
+    if not hasattr(module, attribute):
+        raise InputError(f"python:{name}: {module.__file__} has no {attribute}; define it there or correct the name")
+    found = getattr(module, attribute)
+    if not callable(found):
+        raise InputError(f"python:{name} is a {type(found).__name__}; name a function or class that takes input_size")
+    if takes(found) not in TAKES:
+        raise InputError(f"python:{name}: its attribute takes is {takes(found)!r}; set it to {' or '.join(TAKES)}")
+    return found
+
+
+def takes(found: Callable) -> str:
+    """What the factory's detector takes: "image" or "clip"."""
+    return getattr(found, "takes", "image")
+
+
+def make(name: str, input_size: int) -> nn.Module:
+    """The detector that the factory makes, once it is known to keep the contract on a black image or clip.
+
+    Raises InputError as `factory` does, if the factory or its detector raises, and if what comes back is no module or
+    no two logits. The detector's modes are as the factory left them.
+    """
+    found = factory(name)
+    try:
+        detector = found(input_size)
+    except Exception as error:  # anything may go wrong in another's code
+        raise InputError(f"python:{name} raised {_said(error)} for input_size {input_size}; correct it") from error
+    if not isinstance(detector, nn.Module):
+        raise InputError(f"python:{name} returned a {type(detector).__name__}; return a torch.nn.Module")
+    frames = (getattr(found, "frames", FRAMES),) if takes(found) == "clip" else ()
+    shape = (1, *frames, 3, input_size, input_size)
+    modes = [(module, module.training) for module in detector.modules()]
+    try:
+        with torch.no_grad():
+            logits = detector.eval()(torch.zeros(shape))
+    except Exception as error:
+        raise InputError(f"python:{name}: its detector raised {_said(error)} for zeros of shape {shape}") from error
+    finally:
+        for module, training in modes:
+            module.training = training
+    check_logits(logits, 1, f"python:{name}: its detector")
+    return detector
+
+
+def _module(module: str, name: str):
+    here = str(Path.cwd())
+    added = here not in sys.path
+    if added:  # a notebook or a test may run where the current directory is not looked into
+        sys.path.insert(0, here)
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name and (module == error.name or module.startswith(f"{error.name}.")):
+            raise InputError(
+                f"python:{name}: there is no module {module} in {here} or among the installed packages; "
+                "correct the name"
+            ) from None
+        raise InputError(f"python:{name}: {module} needs {error.name}, which is not installed; install it") from None
+    except Exception as error:
+        raise InputError(f"python:{name}: {module} raised {_said(error)} as it was imported; correct it") from error
+    finally:
+        if added:
+            sys.path.remove(here)
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__} ({' '.join(str(error).split())[:200]})"

@@ -1,0 +1,199 @@
+"""A detector from a module of one's own: what it may be, and the sentence for everything that it may not."""
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from rrlib import stages, study
+from rrlib.detectors import catalogue, checkpoints
+from rrlib.detectors.own import factory, make
+from rrlib.errors import InputError
+from rrlib.evaluation import Cell
+
+GOOD = '''
+import torch
+from torch import nn
+
+class Linear(nn.Module):
+    """Logits that are linear in the pixels, of images or of clips of three frames."""
+
+    def __init__(self, inputs):
+        super().__init__()
+        self.dropout = nn.Dropout()
+        self.classifier = nn.Linear(inputs, 2)
+
+    def forward(self, x):
+        return self.classifier(self.dropout(x.flatten(1) - 0.5))
+
+def make(input_size):
+    return Linear(3 * input_size**2)
+
+def make_clip(input_size):
+    return Linear(9 * input_size**2)
+
+make_clip.takes = "clip"
+make_clip.frames = 3
+'''
+
+
+@pytest.fixture
+def write(tmp_path, monkeypatch):
+    """write(text): the module mine.model of that text in the current directory."""
+    monkeypatch.chdir(tmp_path)
+
+    def to_file(text: str) -> None:
+        Path("mine").mkdir(exist_ok=True)
+        Path("mine/model.py").write_text(text)
+
+    yield to_file
+    for name in [name for name in sys.modules if name.split(".")[0] == "mine"]:
+        del sys.modules[name]
+
+
+def test_a_factory_of_the_current_directory_is_found_and_the_path_stays_as_it_was(write, monkeypatch):
+    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry not in ("", str(Path.cwd()))])
+    write(GOOD)
+    before = list(sys.path)
+    assert make("mine.model:make", 8)(torch.rand(2, 3, 8, 8)).shape == (2, 2)
+    assert sys.path == before
+
+
+def test_a_factory_of_an_installed_package_is_found():
+    assert make("rrlib.detectors.resnet:ResNet", 32)(torch.rand(2, 3, 32, 32)).shape == (2, 2)
+
+
+def test_modes_stay_as_the_factory_left_them(write):
+    write(GOOD + "\ndef half(input_size):\n    made = make(input_size)\n    made.dropout.eval()\n    return made\n")
+    detector = make("mine.model:half", 8)
+    assert (detector.training, detector.dropout.training) == (True, False)
+
+
+def test_weights_depend_on_the_seed_alone(write):
+    write(GOOD)
+    state = torch.random.get_rng_state()
+    first, again, other = (catalogue.build("python:mine.model:make", 8, seed).classifier.weight for seed in (1, 1, 2))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    assert torch.equal(torch.random.get_rng_state(), state)
+
+
+def test_a_factory_says_whether_it_takes_clips(write):
+    write(GOOD)
+    assert not catalogue.takes_clips("python:mine.model:make")
+    assert catalogue.takes_clips("python:mine.model:make_clip")
+    assert make("mine.model:make_clip", 8)(torch.rand(2, 3, 3, 8, 8)).shape == (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("mine.model", " names no factory; write python:PACKAGE.MODULE:FACTORY"),
+        (":make", " names no factory; write python:PACKAGE.MODULE:FACTORY"),
+        ("mine.modell:make", ": there is no module mine.modell in {here} or among the installed packages; correct"),
+        ("yours.model:make", ": there is no module yours.model in {here} or among the installed packages; correct"),
+        ("mine.model:mak", ": {here}/mine/model.py has no mak; define it there or correct the name"),
+        ("mine.model:number", " is a int; name a function or class that takes input_size"),
+        ("mine.model:sound", ": its attribute takes is 'sound'; set it to image or clip"),
+        ("mine.model:raises", " raised ZeroDivisionError (division by zero) for input_size 8; correct it"),
+        ("mine.model:nothing", " returned a NoneType; return a torch.nn.Module"),
+        ("mine.model:misfit", ": its detector raised RuntimeError ("),
+        ("mine.model:one", ": its detector returned one logit per sample (shape (1, 1)) where two, [real, fake], are"),
+        (
+            "mine.model:three",
+            ": its detector returned shape (1, 3); a detector returns (1, 2), the logits [real, fake]",
+        ),
+        ("mine.model:nan", ": its detector returned NaN or infinite logits for 1 of 1 samples, the first at index 0"),
+    ],
+)
+def test_each_failure_is_one_sentence(write, name, message):
+    write(
+        GOOD
+        + """
+number = 3
+def sound(input_size): return make(input_size)
+sound.takes = "sound"
+def raises(input_size): return 1 / 0
+def nothing(input_size): return None
+def misfit(input_size): return Linear(5)
+def one(input_size): return nn.Sequential(nn.Flatten(), nn.Linear(3 * input_size**2, 1))
+def three(input_size): return nn.Sequential(nn.Flatten(), nn.Linear(3 * input_size**2, 3))
+def nan(input_size):
+    made = make(input_size)
+    nn.init.constant_(made.classifier.bias, float("nan"))
+    return made
+"""
+    )
+    with pytest.raises(InputError, match="^" + re.escape(f"python:{name}{message.format(here=Path.cwd())}")) as caught:
+        make(name, 8)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("import no_such_package", "mine.model needs no_such_package, which is not installed; install it"),
+        ("1 / 0", "mine.model raised ZeroDivisionError (division by zero) as it was imported; correct it"),
+        ("def make(:", "mine.model raised SyntaxError ("),
+    ],
+)
+def test_a_module_that_cannot_be_imported_is_named(write, text, message):
+    write(text)
+    with pytest.raises(InputError, match="^" + re.escape(f"python:mine.model:make: {message}")):
+        factory("mine.model:make")
+
+
+@pytest.fixture
+def study_with(study_of):
+    """study_with(**entry): a study whose one detector is mine.model:make, at 24 px."""
+    entry = {"architecture": "python:mine.model:make", "input_size": 24}
+    return lambda **changes: study_of({"own": entry | changes})
+
+
+@pytest.mark.parametrize("training", [None, {"epochs": 1, "batch_size": 4}])
+def test_ones_own_detector_runs_the_whole_study_path(write, training, study_with):
+    write(GOOD)
+    found = study_with(**({"training": training} if training else {}))
+    stages.prepare_dataset(found, "faces")
+    stages.make_checkpoint(found, "faces", "own")
+    table = stages.evaluate_cell(found, Cell("faces", "own", "pgd"))
+    assert (table.query("epsilon > 0")["shift"] > 0).all()
+    _, metadata = checkpoints.read(study.checkpoint_path("faces", "own"))
+    assert metadata["architecture"] == "python:mine.model:make"
+    assert (metadata["report"] is None) == (training is None)
+
+
+def test_a_module_that_changed_no_longer_fits_its_checkpoint(write, study_with):
+    write(GOOD)
+    found = study_with()
+    stages.make_checkpoint(found, "faces", "own")
+    write(GOOD.replace("self.classifier", "self.head"))
+    del sys.modules["mine.model"]
+    message = "does not fit python:mine.model:make of this input_size: classifier.bias is not part of python:mine.model"
+    with pytest.raises(InputError, match=re.escape(message)):
+        stages.load_detector("faces", "own")
+
+
+def test_the_frames_that_a_factory_needs_are_those_of_the_data_set(write, study_of):
+    write(GOOD)
+    message = (
+        "params.yaml: video.detectors.own takes clips of 3 frames, but the data set moving has 4; write frames: 3 there"
+    )
+    with pytest.raises(InputError, match="^" + re.escape(message) + "$"):
+        study_of({}, {"own": {"architecture": "python:mine.model:make_clip", "input_size": 24}})
+
+
+def test_a_clip_detector_belongs_to_video(write, study_with):
+    write(GOOD)
+    message = "params.yaml: detectors.own is for clips, but stands among what is for images; move it to video"
+    with pytest.raises(InputError, match="^" + re.escape(message) + "$"):
+        study_with(architecture="python:mine.model:make_clip")
+
+
+def test_a_module_that_is_absent_is_named_with_its_place(write, study_with):
+    write(GOOD)
+    message = f"params.yaml: detectors.own: python:mine.other:make: there is no module mine.other in {Path.cwd()} or"
+    with pytest.raises(InputError, match="^" + re.escape(message)):
+        study_with(architecture="python:mine.other:make")
