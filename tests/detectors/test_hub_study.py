@@ -33,8 +33,8 @@ def test_an_image_and_a_video_model_run_the_whole_study_path(image_folder, video
         assert (attacked["shift"] > 0).all()
         dataset = stages.load_test_set(cell.dataset, 48 if cell.detector == "vit" else 40)
         again = evaluation.evaluate(expected[cell.detector], dataset, "fgsm", [0])
-        expected = table.query("epsilon == 0")["p_clean"].tolist()
-        assert again["p_clean"].tolist() == pytest.approx(expected, abs=1e-6)  # in batches of another size
+        p_clean = table.query("epsilon == 0")["p_clean"].tolist()
+        assert again["p_clean"].tolist() == pytest.approx(p_clean, abs=1e-6)  # in batches of another size
 
 
 def test_a_data_set_with_another_number_of_frames_is_refused_before_anything_runs(save_model, small, study_of):
