@@ -156,7 +156,7 @@ def _source(name: str, entry: dict, path: str) -> Source:
         if texts[key] not in allowed:
             raise unknown(f"{where}.{key}", texts[key], allowed)
     layout = entry.get("layout", [])
-    if not isinstance(layout, list) or not all(isinstance(pattern, str) and pattern for pattern in layout):
+    if not isinstance(layout, list) or not all(map(_inside, layout)):
         raise InputError(f"{where}.layout is {layout!r}; list patterns such as 'Celeb-real/*'")
     hub = _hub(entry["hub"], f"{where}.hub") if "hub" in entry else None
     files = tuple(_file(file, f"{where}.files", hub is not None) for file in entry.get("files", []))
@@ -191,6 +191,10 @@ def _file(entry: dict, where: str, hub: bool) -> File:
     if not isinstance(unpack, bool):
         raise InputError(f"{where}: {name} has unpack {unpack!r}; give true or false")
     return File(name, url, _hexadecimal(entry.get("sha256"), 64, f"{where}: {name}: sha256"), size, None, unpack)
+
+
+def _inside(pattern: object) -> bool:
+    return isinstance(pattern, str) and pattern != "" and not pattern.startswith("/") and ".." not in pattern
 
 
 def _hexadecimal(value: object, digits: int, where: str) -> str | None:

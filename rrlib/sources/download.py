@@ -60,8 +60,6 @@ def land(request: Request, folder: Path, trust: bool = False) -> str:
         try:
             (_copy if urlsplit(file.url).scheme == "file" else _transfer)(request, part)
         except OSError as error:
-            if isinstance(error, requests.RequestException):
-                raise
             raise _unwritable(part, error) from None
     found = verify(part, file, request.where, trust)
     os.replace(part, target)
@@ -94,7 +92,9 @@ def _transfer(request: Request, part: Path) -> None:
         while True:
             before = _size(part)
             with _open(session, request, before, validator) as response:
-                if response.status_code == 416:  # the part is longer than the file, so it is not its beginning
+                if (
+                    response.status_code == 416 and before
+                ):  # the part is longer than the file, so it is not its beginning
                     part.unlink()
                     continue
                 start = before if response.status_code == 206 else 0

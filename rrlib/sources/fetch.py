@@ -34,10 +34,10 @@ def fetch(source: Source, folder: Path, trust: bool = False, patience: Patience 
         _check_filled(source, folder)
         return [f"{source.name}: {folder} is filled"]
     receipt = _read(folder)
-    revision, files, headers = _wanted(source, receipt.get("revision"), trust)
+    revision, files, headers = _wanted(source, receipt, trust)
     known = receipt.get("files", {})
-    lines, record = [], {"source": source.name, "revision": revision, "files": dict(known)}
-    if revision and not source.hub.revision:
+    lines, record = [], {"source": source.name, "revision": revision, "complete": False, "files": dict(known)}
+    if revision and not source.hub.revision and revision != receipt.get("revision"):
         lines.append(f"{source.name}: trusted on first use; to pin it, write `revision: {revision}` in {source.where}")
     for file in files:
         before = known.get(file.name, {}).get("sha256")
@@ -47,7 +47,7 @@ def fetch(source: Source, folder: Path, trust: bool = False, patience: Patience 
         wanted = file if pinned else replace(file, sha256=before)
         found = land(Request(wanted, source.where, headers, patience), folder, trust)
         record["files"][file.name] = {"url": file.url, "sha256": found, "size": (folder / file.name).stat().st_size}
-        if not pinned:
+        if not (pinned or before):
             lines.append(
                 f"{source.name}: {file.name} trusted on first use; to pin it, write `sha256: {found}` in {source.where}"
             )
@@ -59,16 +59,23 @@ def fetch(source: Source, folder: Path, trust: bool = False, patience: Patience 
     if source.hub and source.hub.type == "model":
         hub.refuse_code(folder)
     _check_layout(source, folder)
+    _write(folder, record | {"complete": True})
     return [*lines, f"{source.name}: ready in {folder}"]
 
 
-def _wanted(source: Source, trusted: str | None, trust: bool) -> tuple[str | None, Sequence[File], dict]:
+def _wanted(source: Source, receipt: dict, trust: bool) -> tuple[str | None, Sequence[File], dict]:
     """(revision, files, headers): from the mirror if there is one and the files are listed, else as the entry says."""
     mirror = os.environ.get(MIRROR)
     if mirror and source.files:
         return None, [replace(file, url=_mirrored(mirror, source, file)) for file in source.files], {}
     if not source.hub:
         return None, source.files, {}
+    trusted = receipt.get("revision")
+    if receipt.get("complete") and trusted and source.hub.revision in (None, trusted):
+        # a commit does not change, so the hub need not be asked again
+        archives = {file.name for file in source.files if file.unpack}
+        held = [File(name, **known, unpack=name in archives) for name, known in receipt["files"].items()]
+        return trusted, held, hub.headers()
     revision, files = hub.resolve(source, trusted)
     if not (source.hub.revision or trusted or trust):
         raise InputError(

@@ -15,6 +15,7 @@ from typing import IO
 from tqdm import tqdm
 
 from rrlib.errors import InputError
+from rrlib.sources.verify import ZIP
 
 # Images and videos hardly shrink in an archive, so one that grows twentyfold is no data set.
 GROWTH, ALLOWANCE, MOST = 20, 100_000_000, 2_000_000
@@ -62,7 +63,8 @@ def unpack(archive: Path, target: Path) -> None:
         raise InputError(f"{archive} is not a whole archive ({' '.join(str(error).split())}); fetch it again") from None
     except OSError as error:
         raise InputError(
-            f"{archive} cannot be unpacked into {target} ({error.strerror}); free some space or give --to, and run again"
+            f"{archive} cannot be unpacked into {target} ({error.strerror or error}); free some space or give --to, and run "
+            "again"
         ) from None
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
@@ -101,7 +103,9 @@ def _parts(archive: Path, member: Member) -> tuple[str, ...]:
 
 
 def _members(archive: Path) -> Iterator[Member]:
-    if zipfile.is_zipfile(archive):
+    with archive.open("rb") as file:
+        zipped = file.read(4).startswith(ZIP)
+    if zipped:
         with zipfile.ZipFile(archive) as file:
             for info in file.infolist():
                 yield Member(info.filename, _zip_kind(info), info.file_size, lambda info=info: file.open(info))
