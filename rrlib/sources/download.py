@@ -32,6 +32,9 @@ class Patience:
     backoff: float = 0.5
 
 
+PATIENT = Patience()
+
+
 @dataclass(frozen=True)
 class Request:
     """What to fetch: the file, the catalogue that names it (for messages), and headers for its server."""
@@ -39,7 +42,7 @@ class Request:
     file: File
     where: str
     headers: Mapping[str, str] = field(default_factory=dict)
-    patience: Patience = Patience()
+    patience: Patience = PATIENT
 
 
 def land(request: Request, folder: Path, trust: bool = False) -> str:
@@ -76,29 +79,22 @@ def _copy(request: Request, part: Path) -> None:
 
 def _transfer(request: Request, part: Path) -> None:
     file, patience = request.file, request.patience
-    if not (file.sha256 or file.git):
+    pinned = bool(file.sha256 or file.git)
+    if not pinned:
         part.unlink(missing_ok=True)
-    retry = Retry(
-        total=patience.attempts,
-        backoff_factor=patience.backoff,
-        status_forcelist=BUSY,
-        raise_on_status=False,
-        raise_on_redirect=True,
-    )
-    with requests.Session() as session:
-        for scheme in ("http://", "https://"):
-            session.mount(scheme, HTTPAdapter(max_retries=retry))
-        failures, validator = 0, ""
+    failures, validator = 0, ""
+    with _session(patience) as session:
         while True:
+            if not (pinned or validator):
+                part.unlink(missing_ok=True)
             before = _size(part)
             with _open(session, request, before, validator) as response:
-                if (
-                    response.status_code == 416 and before
-                ):  # the part is longer than the file, so it is not its beginning
+                # the part is not the file, but as long or longer: it is not the file's beginning
+                if response.status_code == 416 and before:
                     part.unlink()
                     continue
                 start = before if response.status_code == 206 else 0
-                validator = response.headers.get("ETag") or response.headers.get("Last-Modified") or ""
+                validator = _validator(response)
                 _check_answer(response, request, part, start)
                 try:
                     _append(response, part, start, file)
@@ -113,12 +109,26 @@ def _transfer(request: Request, part: Path) -> None:
             time.sleep(patience.backoff * 2 ** (failures - 1))
 
 
+def _session(patience: Patience) -> requests.Session:
+    session = requests.Session()
+    retry = Retry(patience.attempts - 1, backoff_factor=patience.backoff, status_forcelist=BUSY, raise_on_status=False)
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, HTTPAdapter(max_retries=retry))
+    return session
+
+
+def _validator(response: requests.Response) -> str:
+    """What names this very version of the file: a strong ETag, or empty."""
+    tag = response.headers.get("ETag", "")
+    return "" if tag.startswith("W/") else tag
+
+
 def _open(session: requests.Session, request: Request, start: int, validator: str) -> requests.Response:
     # a compressed answer could not be continued, since its bytes are not the file's
     headers = {**request.headers, "Accept-Encoding": "identity"}
     if start:
         headers["Range"] = f"bytes={start}-"
-    if start and validator and not validator.startswith("W/"):
+    if start and validator:
         headers["If-Range"] = validator
     try:
         return session.get(request.file.url, headers=headers, stream=True, timeout=TIMEOUT)
@@ -179,7 +189,7 @@ def _check_space(part: Path, needed: int) -> None:
 def _unwritable(part: Path, error: OSError) -> InputError:
     full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
     advice = "free some space or give --to, and run again" if full else "correct that or give --to"
-    return InputError(f"{part} cannot be written ({error.strerror}); {advice}")
+    return InputError(f"{part} cannot be written ({error}); {advice}")
 
 
 def _size(path: Path) -> int:

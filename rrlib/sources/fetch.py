@@ -9,7 +9,7 @@ from pathlib import Path
 from rrlib.errors import InputError
 from rrlib.sources import hub
 from rrlib.sources.catalogue import File, Source
-from rrlib.sources.download import Patience, Request, land
+from rrlib.sources.download import PATIENT, Patience, Request, land
 from rrlib.sources.unpack import stem, unpack
 
 OUTPUTS = Path("outputs/sources")
@@ -17,7 +17,7 @@ RECEIPT = "fetched.json"  # what lies in a folder: the revision, and of each fil
 MIRROR = "RRLIB_MIRROR"
 
 
-def fetch(source: Source, folder: Path, trust: bool = False, patience: Patience = Patience()) -> list[str]:
+def fetch(source: Source, folder: Path, trust: bool = False, patience: Patience = PATIENT) -> list[str]:
     """Fill `folder` with a source; returns lines to be shown. What lies there whole is not fetched again.
 
     Files land under their names, archives as the folder they hold. A source that is a local folder is linked, not

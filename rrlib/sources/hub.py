@@ -60,15 +60,8 @@ def resolve(source: Source, trusted: str | None = None) -> tuple[str, list[File]
         known = held[file.name]
         url = hf_hub_url(hub.repository, file.name, repo_type=hub.type, revision=info.sha, endpoint=endpoint)
         sha256, git = (known.lfs.sha256, None) if known.lfs else (None, known.blob_id)
-        files.append(
-            replace(
-                file,
-                url=url,
-                sha256=file.sha256 or sha256,
-                git=git,
-                size=known.size if file.size is None else file.size,
-            )
-        )
+        size = known.size if file.size is None else file.size
+        files.append(replace(file, url=url, sha256=file.sha256 or sha256, git=git, size=size))
     return info.sha, files
 
 

@@ -62,9 +62,9 @@ def unpack(archive: Path, target: Path) -> None:
     except DAMAGE as error:
         raise InputError(f"{archive} is not a whole archive ({' '.join(str(error).split())}); fetch it again") from None
     except OSError as error:
+        reason = error.strerror or error
         raise InputError(
-            f"{archive} cannot be unpacked into {target} ({error.strerror or error}); free some space or give --to, and run "
-            "again"
+            f"{archive} cannot be unpacked into {target} ({reason}); free some space or give --to, and run again"
         ) from None
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
