@@ -176,6 +176,8 @@ def _append(response: requests.Response, part: Path, start: int, file: File) -> 
             progress.update(len(chunk))
             if file.size is not None and out.tell() > file.size:
                 break  # more than there should be; the check that follows says so
+        if file.size is not None and out.tell() < file.size:
+            raise requests.ConnectionError("the answer ended early")  # a server that gives no length may just stop
 
 
 def _check_space(part: Path, needed: int) -> None:
