@@ -11,9 +11,8 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 import requests
-from requests.adapters import HTTPAdapter
+from requests.adapters import HTTPAdapter, Retry
 from tqdm import tqdm
-from urllib3 import Retry
 
 from rrlib.errors import InputError
 from rrlib.sources.catalogue import File

@@ -19,12 +19,13 @@ from rrlib.sources.verify import ZIP
 
 # Images and videos hardly shrink in an archive, so one that grows twentyfold is no data set.
 GROWTH, ALLOWANCE, MOST = 20, 100_000_000, 2_000_000
-DAMAGE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, LZMAError, EOFError, RuntimeError, NotImplementedError)
+LINK = "a link or device"
+DAMAGE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, LZMAError, EOFError, NotImplementedError)
 
 
 @dataclass(frozen=True)
 class Member:
-    """One entry of an archive: its name in it, file, folder or other, its size in bytes, and how to read it."""
+    """One entry of an archive: its name in it, what it is (`file`, `folder` or a phrase), its bytes, how to read it."""
 
     name: str
     kind: str
@@ -47,7 +48,7 @@ def unpack(archive: Path, target: Path) -> None:
     If all lies in one folder named like `target`, that folder becomes `target`.
 
     Raises InputError, and leaves `target` as it was, for an archive that is damaged, has a path outside, a link or
-    device, two entries of one name, or more than 20 times its own size and 100 MB.
+    device, encrypted files, two entries of one name, or more than 20 times its own size and 100 MB.
     """
     unfinished = target.with_name(f".{target.name}.part")
     shutil.rmtree(unfinished, ignore_errors=True)
@@ -97,8 +98,8 @@ def _parts(archive: Path, member: Member) -> tuple[str, ...]:
     path = PurePosixPath(member.name)
     if path.is_absolute() or ".." in path.parts or any(mark in member.name for mark in ("\\", ":", "\0")):
         raise InputError(f"{archive} has the path {member.name!r}, which may lead outside; nothing was unpacked")
-    if member.kind == "other":
-        raise InputError(f"{archive} has {member.name}, a link or device; nothing was unpacked")
+    if member.kind not in ("file", "folder"):
+        raise InputError(f"{archive} has {member.name}, {member.kind}; nothing was unpacked")
     return path.parts
 
 
@@ -112,7 +113,7 @@ def _members(archive: Path) -> Iterator[Member]:
     elif tarfile.is_tarfile(archive):
         with tarfile.open(archive) as file:
             for info in file:
-                kind = "folder" if info.isdir() else "file" if info.isreg() else "other"
+                kind = "folder" if info.isdir() else "file" if info.isreg() else LINK
                 yield Member(info.name, kind, info.size, lambda info=info: file.extractfile(info))
     else:
         raise InputError(f"{archive} is neither a zip nor a tar archive; fetch it again or correct its unpack")
@@ -121,4 +122,6 @@ def _members(archive: Path) -> Iterator[Member]:
 def _zip_kind(info: zipfile.ZipInfo) -> str:
     if info.is_dir():
         return "folder"
-    return "file" if stat.S_IFMT(info.external_attr >> 16) in (0, stat.S_IFREG) else "other"
+    if info.flag_bits & 1:
+        return "which is encrypted"
+    return "file" if stat.S_IFMT(info.external_attr >> 16) in (0, stat.S_IFREG) else LINK

@@ -36,6 +36,8 @@ class Answer:
     length: int | None = None  # a lie, else the true length; -1 for none
     etag: str = '"one"'
     type: str = "application/octet-stream"
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
 
 
 class Server:
@@ -73,7 +75,9 @@ class Handler(BaseHTTPRequestHandler):
             self.send_error(416)
             return
         body = answer.content[start:]
-        self.send_response(206 if start else 200)
+        self.send_response(206 if start else answer.status)
+        for name, value in answer.headers.items():
+            self.send_header(name, value)
         self.send_header("Content-Type", answer.type)
         self.send_header("ETag", answer.etag)
         if start:

@@ -116,7 +116,7 @@ OUTSIDE = "which may lead outside; nothing was unpacked"
             lambda path: tarred(path, ("a", tarfile.REGTYPE, b""), ("a/b", tarfile.REGTYPE, b"")),
             "has a/b twice; ask who made it for a sound one",
         ),
-        (encrypted_zip, "is not a whole archive (File 'a' is encrypted, password required for extraction); fetch it again"),
+        (encrypted_zip, "has a, which is encrypted; nothing was unpacked"),
     ],
 )
 def test_an_archive_with_anything_else_leaves_nothing_behind(tmp_path, make, message):
@@ -130,7 +130,7 @@ def test_an_archive_with_anything_else_leaves_nothing_behind(tmp_path, make, mes
 
 
 def test_a_zip_bomb_is_refused_before_it_is_written(tmp_path):
-    """A gigabyte of zeros in one megabyte; the limit is 20 times the archive and 100 MB."""
+    """128 MB of zeros in 128 kB; the limit is 20 times the archive and 100 MB."""
     path = tmp_path / "it.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("zeros", "w") as out:
         for _ in range(16):
