@@ -13,7 +13,7 @@ export PYTHONHASHSEED := 0
 # threads that spin while they wait cost a busy machine several times the work
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: all setup book test lint lab lock
+.PHONY: all setup book test lint lab lock bench
 all: book
 
 setup: $(READY)
@@ -51,3 +51,12 @@ lint: $(READY)
 # The notebooks, to run and change by hand.
 lab: $(READY)
 	@$(BIN)/jupyter lab --notebook-dir=. notebooks
+
+# This sweep beside the libraries that attack too, about half an hour on one core; the book shows what it records.
+bench: $(READY) benchmarks/.peers
+	@PYTHONPATH=benchmarks/.peers $(BIN)/python benchmarks/sweep.py --record book/benchmarks
+
+# In a folder of their own, so that .venv stays what the lock says.
+benchmarks/.peers: benchmarks/requirements.txt
+	@rm -rf $@
+	@$(UV) --no-deps --target $@ --requirement $<

@@ -20,7 +20,7 @@ def pages(found: study.Study) -> list[Path]:
     datasets = [Path("datasets", f"{dataset}.ipynb") for dataset in found.datasets]
     training = [Path("training", f"{'-'.join(pair)}.ipynb") for pair in found.pairs()]
     evaluations = [Path("evaluations", f"{'-'.join(cell)}.ipynb") for cell in found.cells()]
-    return [Path("index.ipynb"), Path("figure1.ipynb"), *datasets, *training, *evaluations]
+    return [*map(Path, ("index.ipynb", "figure1.ipynb", "linearity.ipynb")), *datasets, *training, *evaluations]
 
 
 def build(target: Path) -> Path:
@@ -65,6 +65,6 @@ def _faults(log: str, source: Path) -> str:
     """The first few complaints of Sphinx, with paths as they stand in the book."""
     plain = re.sub(r"\x1b\[[0-9;]*m", "", log).replace(f"{source.resolve()}/", "")
     lines = [line.strip() for line in plain.splitlines() if line.strip()]
-    told = [line for line in lines if "WARNING" in line or "ERROR" in line] or lines[-3:]
+    told = [line for line in lines if any(word in line for word in ("WARNING", "ERROR", "CRITICAL"))] or lines[-3:]
     more = f"; and {len(told) - 3} more" if len(told) > 3 else ""
     return "; ".join(told[:3]) + more

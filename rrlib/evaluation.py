@@ -14,7 +14,7 @@ from tqdm import tqdm
 from rrlib import attacks, metrics
 from rrlib.attacks import Clean
 from rrlib.attacks.sweep import Rule
-from rrlib.detectors.contract import check_logits
+from rrlib.detectors.contract import check_logits, frozen
 from rrlib.detectors.folding import FastCopy, fast_copy
 from rrlib.devices import place, place_batch
 
@@ -46,6 +46,18 @@ def probabilities(logits: torch.Tensor) -> torch.Tensor:
     tensor([[0.5000, 0.5000]], dtype=torch.float64)
     """
     return logits.cpu().double().softmax(dim=1)  # Apple's GPUs have no float64
+
+
+def scores_over_time(detector: nn.Module, clip: torch.Tensor) -> list[float]:
+    """The probability of fake after each frame of a clip (T, 3, H, W): of its first frame, its first two, … all T.
+
+    `detector` takes clips of any length; it is run in eval mode on its own device.
+    """
+    device = next((parameter.device for parameter in detector.parameters()), "cpu")
+    frames = place_batch(clip[None], device)
+    with frozen(detector), torch.no_grad():
+        seen = [detector(frames[:, : count + 1]) for count in range(len(clip))]
+    return [float(probabilities(check_logits(logits, 1, type(detector).__name__))[0, 1]) for logits in seen]
 
 
 def evaluate(

@@ -9,6 +9,7 @@ from IPython.display import HTML, Markdown
 from matplotlib_inline.backend_inline import set_matplotlib_formats
 
 from rrlib import figures
+from rrlib.datasets import catalogue as datasets
 from rrlib.errors import InputError
 from rrlib.study import PARAMS
 
@@ -26,12 +27,34 @@ def begin() -> None:
 
 def data_note(definition: Mapping) -> Markdown:
     """What a page's results rest on, in a sentence: drawn data are named as such on every page that shows them."""
-    if definition["kind"] == "synthetic":
+    samples = noun(definition)
+    if definition["kind"].startswith("synthetic"):
         return Markdown(
-            "> **Synthetic data.** These images are drawn by the simulator of this compendium. The numbers show how "
-            "the method works; they say nothing about detectors of real forgeries."
+            f"> **Synthetic data.** These {samples} are drawn by the simulator of this compendium. The numbers show "
+            "how the method works; they say nothing about detectors of real forgeries."
         )
-    return Markdown(f"> **Data.** The images are those of `{definition['source']}`.")
+    return Markdown(f"> **Data.** The {samples} are those of `{definition['source']}`.")
+
+
+def noun(definition: Mapping) -> str:
+    """What the samples of a data set are called."""
+    return "clips" if definition["kind"] in datasets.CLIP_KINDS else "images"
+
+
+def reading_note(report: Mapping | None) -> str:
+    """How the samples of a data set are read, and what was left out; `report` is `datasets.catalogue.clip_report`."""
+    if report is None:
+        return "Each image is resized to its detector's input size when it is read."
+    chosen = f"{report['stride']} apart, from the middle" if report["stride"] else "evenly spaced over its length"
+    said = f"Of each clip {report['frames']} frames are read, {chosen}, and resized to its detector's input size."
+    if crop := report["crop"]:
+        said += (
+            f" Faces were cut out of the videos: a square box round the face, {crop['scale']:g} times as large and "
+            f"smoothed over time; in {crop['without_face']} of {crop['frames']} frames no face was found, and the "
+            "box of the frames around was taken."
+        )
+    skipped = len(report["skipped"])
+    return said + (f" {skipped} sources could not be used and were left out:" if skipped else " None was left out.")
 
 
 def show(table: pd.DataFrame, missing: str = "") -> HTML:

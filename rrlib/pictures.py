@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from rrlib.datasets.clips import ClipSet, read_report
 from rrlib.datasets.images import decode
 from rrlib.errors import InputError
 
@@ -63,7 +64,7 @@ def plot_filmstrip(
 
     Args:
         clean, attacked: (T, 3, H, W), pixels in [0, 1].
-        scores_before, scores_after: (T,), the probability of fake in [0, 1] of each frame, clean and attacked.
+        scores_before, scores_after: (T,), the probability of fake in [0, 1] after each frame, clean and attacked.
 
     Raises:
         InputError: for shapes that do not match.
@@ -108,6 +109,16 @@ def plot_clips(clips: Sequence[torch.Tensor], names: Sequence[str]) -> Figure:
     return figure
 
 
+def plot_clip_samples(folder: Path, frame: pd.DataFrame, each: int) -> Figure:
+    """A contact sheet: `each` clips of every kind, real and each family of fakes; `frame` is part of a manifest."""
+    kinds = frame["family"].fillna("").where(frame["label"] == 1, "real").replace("", "fake")
+    order = sorted(set(kinds), key=lambda kind: (kind != "real", kind))
+    rows = pd.concat([_varied(frame[kinds == kind], each) for kind in order])
+    report = read_report(folder)
+    clips = ClipSet(rows, folder, 128, frames=report["frames"], stride=report["stride"])
+    return plot_clips([clips[number][0] for number in range(len(clips))], list(kinds[rows.index]))
+
+
 def _plot_scores(ax: Axes, before: Sequence[float], after: Sequence[float]) -> None:
     """A detector's score over the frames of a clip, before and after the attack."""
     frames = range(len(before))
@@ -118,7 +129,7 @@ def _plot_scores(ax: Axes, before: Sequence[float], after: Sequence[float]) -> N
     ax.set(
         xlim=(-0.5, len(before) - 0.5),
         ylim=(-0.05, 1.05),
-        xlabel="frame",
+        xlabel="last frame that the detector has seen",
         ylabel="probability of fake\n(0 real, 1 fake)",
     )
     ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))

@@ -15,10 +15,10 @@ from rrlib.datasets import catalogue as datasets
 from rrlib.detectors import catalogue as detectors
 from rrlib.detectors import checkpoints
 from rrlib.detectors.contract import Calibrated
-from rrlib.devices import resolve
+from rrlib.devices import place, place_batch, resolve
 from rrlib.errors import InputError
 from rrlib.evaluation import Cell
-from rrlib.study import Study, checkpoint_path, dataset_folder, unfinished_folder
+from rrlib.study import Study, checkpoint_path, dataset_folder, table_path, unfinished_folder
 
 
 def prepare_dataset(study: Study, dataset: str) -> None:
@@ -99,10 +99,11 @@ def evaluate_cell(study: Study, cell: Cell, table_file: Path | str = "") -> pd.D
     """
     rule = attack_of(study, cell)
     loaded = load_detector(cell.dataset, cell.detector)
+    test = load_test_set(cell.dataset, loaded.metadata["input_size"])
     options = {
         "distance": study.distance,
         "seed": study.seed,
-        "batch_size": study.batch_size,
+        "batch_size": samples_at_once(study, test),
         "device": resolve(study.device),
         "fold": study.fold,
         "compiled": study.compiled,
@@ -110,7 +111,7 @@ def evaluate_cell(study: Study, cell: Cell, table_file: Path | str = "") -> pd.D
     run = partial(
         evaluation.batches,
         loaded.detector,
-        load_test_set(cell.dataset, loaded.metadata["input_size"]),
+        test,
         rule,
         study.epsilons,
         cell=cell,
@@ -125,6 +126,11 @@ def evaluate_cell(study: Study, cell: Cell, table_file: Path | str = "") -> pd.D
         resume.keep(folder, number, part)
     resume.finish(folder, table_file)
     return tables.read(table_file)
+
+
+def samples_at_once(study: Study, dataset: Dataset) -> int:
+    """`batch_size` counts images; a clip counts as many as it has frames."""
+    return max(1, study.batch_size // getattr(dataset, "frames", 1))
 
 
 def attack_of(study: Study, cell: Cell) -> Rule:
@@ -152,8 +158,14 @@ def _key(cell: Cell, rule: Rule, epsilons: Iterable[float], options: dict) -> st
     return "\n".join([str(cell), repr(rule), repr(list(epsilons)), repr(options), made_with, *hashes])
 
 
+def read_halves(study: Study) -> dict[str, pd.DataFrame]:
+    """All result tables of each half that has cells, "image" and "video"."""
+    halves = {"image": study.image.cells(), "video": study.video.cells()}
+    return {name: tables.read_all(table_path(cell) for cell in cells) for name, cells in halves.items() if cells}
+
+
 def attack_again(study: Study, cell: Cell, samples: list[str], epsilon: float) -> tuple[torch.Tensor, torch.Tensor]:
-    """Some samples of a cell, clean and attacked at one ε, (N, 3, H, W) each on the processor: to be looked at."""
+    """Some samples of a cell, clean and attacked at one ε, (N, …) each on the processor: to be looked at."""
     loaded = load_detector(cell.dataset, cell.detector)
     test = load_test_set(cell.dataset, loaded.metadata["input_size"])
     numbers = [test.table.index[test.table["sample"] == sample].item() for sample in samples]
@@ -162,14 +174,20 @@ def attack_again(study: Study, cell: Cell, samples: list[str], epsilon: float) -
     device = resolve(study.device)
     (attacked,) = attacks.sweep(
         attack_of(study, cell),
-        loaded.detector.to(device),
-        x.to(device),
+        place(loaded.detector, device),
+        place_batch(x, device),
         labels.to(device),
         [epsilon],
         seed=study.seed,
         samples=torch.tensor(numbers),
     )
     return x, attacked.images.cpu()
+
+
+def scores_over_time(study: Study, cell: Cell, clip: torch.Tensor) -> list[float]:
+    """The cell's detector's probability of fake for a clip (T, 3, H, W) after each of its frames, 1 to T of them."""
+    device = resolve(study.device)
+    return evaluation.scores_over_time(place(load_detector(cell.dataset, cell.detector).detector, device), clip)
 
 
 def _known(name: str, allowed: Iterable[str], what: str) -> None:

@@ -9,6 +9,7 @@ from rrlib.errors import InputError
 from rrlib.statistics import share_interval
 
 CELL = ["dataset", "detector", "attack"]
+TOLERANCES = np.linspace(0, 1, 101)
 
 
 def correct(table: pd.DataFrame) -> pd.Series:
@@ -91,6 +92,23 @@ def split_by_clean(table: pd.DataFrame, tolerance: float) -> pd.DataFrame:
             row[f"RR({tolerance:g}) if {name}"] = (part.loc[chosen, "shift"] <= tolerance).mean()
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def excess(table: pd.DataFrame, floor: str) -> pd.DataFrame:
+    """How far the RR of the attack `floor` rises above that of each other attack at most, over τ in [0, 1] and ε > 0.
+
+    One row per (dataset, detector), a column per other attack; zero or less where `floor` is never the weaker one.
+    τ goes in steps of 0.01.
+    """
+    table = table[table["epsilon"] > 0]
+    rr = {key: robust(part, TOLERANCES).mean(axis=0) for key, part in table.groupby([*CELL, "epsilon"], sort=False)}
+    rows: dict[tuple, dict] = {}
+    for (dataset, detector, attack, epsilon), other in rr.items():
+        if attack != floor and (dataset, detector, floor, epsilon) in rr:
+            row = rows.setdefault((dataset, detector), {"dataset": dataset, "detector": detector})
+            rise = float((rr[dataset, detector, floor, epsilon] - other).max())
+            row[attack] = max(row.get(attack, -1.0), rise)
+    return pd.DataFrame(list(rows.values()))
 
 
 def against_reference(table: pd.DataFrame, reference: pd.DataFrame, tolerance: float) -> pd.DataFrame:

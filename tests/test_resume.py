@@ -11,8 +11,11 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from rrlib import resume, tables
+from rrlib import resume, stages, study, tables
 from rrlib.errors import InputError
+from rrlib.evaluation import Cell
+
+CELL = Cell("drawn", "small", "pgd")
 
 
 def part(number: int) -> pd.DataFrame:
@@ -118,10 +121,10 @@ def test_a_killed_evaluation_goes_on_and_gives_the_same_bytes(tmp_path, monkeypa
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).resolve().parent.parent))
     Path("params.yaml").write_text(STUDY)
-    for command in (["dataset", "drawn"], ["checkpoint", "drawn", "small"]):
-        subprocess.run([sys.executable, "-m", "rrlib", *command], check=True, capture_output=True)
-    table, unfinished = Path("outputs/tables/drawn/small/pgd.parquet"), Path("outputs/unfinished/drawn/small/pgd")
-    assert start(EVALUATE).wait() == 0
+    stages.prepare_dataset(study.load(), "drawn")
+    stages.make_checkpoint(study.load(), "drawn", "small")
+    table, unfinished = study.table_path(CELL), study.unfinished_folder(CELL)
+    stages.evaluate_cell(study.load(), CELL, table)
     expected = table.read_bytes()
     table.unlink()
 
@@ -139,3 +142,39 @@ def test_a_killed_evaluation_goes_on_and_gives_the_same_bytes(tmp_path, monkeypa
     assert int(re.search(r"(\d+)/48", log).group(1)) >= 12  # the bar begins where the last run was killed
     assert table.read_bytes() == expected
     assert not unfinished.exists()
+
+
+PEAK = """
+import resource, sys
+from pathlib import Path
+import pandas as pd, torch
+from rrlib import resume, tables
+from rrlib.detectors.catalogue import build
+from rrlib.evaluation import batches
+
+class Drawn(torch.utils.data.Dataset):
+    def __init__(self, count):
+        names = [f"sample{number}" for number in range(count)]
+        self.table = pd.DataFrame({"sample": names, "group": names, "label": [n % 2 for n in range(count)]})
+    def __len__(self): return len(self.table)
+    def __getitem__(self, i): return torch.rand(3, 32, 32, generator=torch.Generator().manual_seed(i)), i % 2, i
+
+torch.set_num_threads(1)
+resume.begin(Path("unfinished"), "key")
+parts = batches(build("resnet", 32, seed=0), Drawn(int(sys.argv[1])), "fgsm", [0, 0.01, 0.1], batch_size=64)
+for number, part in enumerate(parts):
+    resume.keep(Path("unfinished"), number, part)
+resume.finish(Path("unfinished"), Path("table.parquet"))
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, tables.pq.ParquetFile("table.parquet").metadata.num_rows)
+"""
+
+
+def test_memory_does_not_grow_with_the_number_of_samples(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).resolve().parent.parent))
+    peaks = {}
+    for count in (256, 4096):
+        command = [sys.executable, "-c", PEAK, str(count)]
+        done = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True)
+        peaks[count], rows = map(int, done.stdout.split())
+        assert rows == 3 * count
+    assert abs(peaks[4096] / peaks[256] - 1) < 0.1, peaks

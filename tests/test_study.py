@@ -290,7 +290,7 @@ WHOLE = f"it is a whole number from {{}} to {2**31 - 1}"
         (
             "datasets.faces",
             None,
-            "datasets.faces holds None; give its kind, one of synthetic, folder, clips, and options",
+            "datasets.faces holds None; give its kind, one of synthetic, folder, clips, synthetic-clips, and options",
         ),
         (
             "detectors.meso",

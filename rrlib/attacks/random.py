@@ -11,6 +11,7 @@ import torch
 _GOLDEN = -7046029254386353131  # 0x9E3779B97F4A7C15, the odd integer nearest to 2^64 / golden ratio, as int64
 _MIX1 = -4658895280553007687  # 0xBF58476D1CE4E5B9 as int64
 _MIX2 = -7723592293110705685  # 0x94D049BB133111EB as int64
+AT_ONCE = 2**21  # numbers that are computed together
 
 
 def _shift_right(z: torch.Tensor, bits: int) -> torch.Tensor:
@@ -37,6 +38,11 @@ def uniform(shape: torch.Size | tuple[int, ...], seed: int, samples: torch.Tenso
     numbers = int(torch.Size(shape[1:]).numel())
     key = _mix(_mix(torch.full_like(samples, seed + 1) * _GOLDEN) + samples * _GOLDEN)
     first = restart * numbers + 1
-    counter = torch.arange(first, first + numbers, device=samples.device, dtype=torch.int64) * _GOLDEN
-    bits = _shift_right(_mix(key[:, None] + counter), 40)  # 24 bits: what a float32 mantissa holds
-    return (bits.float() * 2.0**-23 - 1).reshape(shape)
+    drawn = torch.empty((len(samples), numbers), device=samples.device)
+    piece = max(1, AT_ONCE // max(1, len(samples)))  # the integers on the way take ten times the room of the result
+    for begin in range(0, numbers, piece):
+        end = min(begin + piece, numbers)
+        counter = torch.arange(first + begin, first + end, device=samples.device, dtype=torch.int64) * _GOLDEN
+        bits = _shift_right(_mix(key[:, None] + counter), 40)  # 24 bits: what a float32 mantissa holds
+        drawn[:, begin:end] = bits.float().mul_(2.0**-23).sub_(1)
+    return drawn.reshape(shape)

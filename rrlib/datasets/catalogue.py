@@ -11,6 +11,7 @@ from rrlib.datasets import clips, crops, manifest, synthetic
 from rrlib.datasets import folder as sources
 from rrlib.datasets.clips import ClipSet
 from rrlib.datasets.images import ImageSet
+from rrlib.datasets.synthetic import write_clips
 from rrlib.errors import InputError, unknown
 
 ON_ERROR = ("stop", "skip")
@@ -45,6 +46,8 @@ def prepare(name: str, definition: dict, folder: Path) -> None:
     - clips takes videos and folders of frames in the same way: source, seed, frames and stride (see
       `rrlib.datasets.clips.stream`), on_error (stop, or skip what cannot be used), and crop, which cuts faces out into
       new videos in `folder`: scale (of the box; at least 1) and size (pixels). A clips.json says what was done.
+    - synthetic-clips draws faces that move: size (pixels), frames (of each clip, all of which are read), clips (split →
+      count), strength, seed; `source` as for synthetic.
 
     Raises what `check` raises, and InputError if the samples cannot be used; then no manifest.csv is left behind.
     """
@@ -90,10 +93,22 @@ def clip_report(folder: Path) -> dict | None:
 
 
 def _check_drawn(where: str, options: dict) -> None:
+    _check_with(synthetic.check, where, options)
+
+
+def _check_drawn_clips(where: str, options: dict) -> None:
+    _check_with(write_clips.check, where, options)
+
+
+def _check_with(check_options: Callable, where: str, options: dict) -> None:
     try:
-        synthetic.check(**{key: value for key, value in options.items() if key != "source"})
+        check_options(**_without_source(options))
     except InputError as error:
         raise InputError(f"{where}: {error}") from None
+
+
+def _without_source(options: dict) -> dict:
+    return {key: value for key, value in options.items() if key != "source"}
 
 
 def _check_clips(where: str, options: dict) -> None:
@@ -118,8 +133,15 @@ def _check_whole(where: str, value: object, least: int) -> None:
 
 def _drawn(folder: Path, options: dict) -> pd.DataFrame:
     _clear(folder)
-    frame = synthetic.write(folder, **{key: value for key, value in options.items() if key != "source"})
+    frame = synthetic.write(folder, **_without_source(options))
     return frame.assign(sample=frame["path"].str.removesuffix(".png"))
+
+
+def _drawn_clips(folder: Path, options: dict) -> pd.DataFrame:
+    _clear(folder)
+    frame = write_clips.write(folder, **_without_source(options))
+    clips.write_report(folder, options["frames"])
+    return frame.assign(sample=frame["path"].str.removesuffix(".mp4"))
 
 
 def _taken(folder: Path, options: dict) -> pd.DataFrame:
@@ -178,6 +200,12 @@ KINDS: dict[str, tuple[Callable, Callable, set[str], set[str]]] = {
     "synthetic": (_drawn, _check_drawn, {"size", "images", "strength", "seed"}, {"source"}),
     "folder": (_taken, lambda where, options: None, {"source", "seed"}, set()),
     "clips": (_clips, _check_clips, {"source", "seed", "frames"}, {"stride", "on_error", "crop"}),
+    "synthetic-clips": (
+        _drawn_clips,
+        _check_drawn_clips,
+        {"size", "frames", "clips", "strength", "seed"},
+        {"source"},
+    ),
 }
 # kinds whose samples are clips, (T, 3, H, W); the others' are images
 CLIP_KINDS = frozenset({"clips", "synthetic-clips"})

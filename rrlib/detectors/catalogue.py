@@ -15,13 +15,23 @@ from rrlib.detectors.resnet import ResNet
 from rrlib.detectors.temporal import CNNGRU, FrameMean, ResNet3D
 from rrlib.errors import InputError, unknown
 
+
+def frames_at_once(input_size: int) -> int:
+    """How many frames a frame-wise detector takes at a time: as many pixels as 32 frames of 256 px have.
+
+    >>> frames_at_once(256), frames_at_once(64)
+    (32, 512)
+    """
+    return max(1, 32 * 256**2 // input_size**2)
+
+
 # Each takes input_size, the height and width of its images or frames in pixels.
 ARCHITECTURES: dict[str, Callable[[int], nn.Module]] = {
     "meso4": Meso4,
     "mesoinception4": MesoInception4,
     "resnet": ResNet,
-    "frame-mean-meso4": lambda input_size: FrameMean(Meso4(input_size)),
-    "frame-mean-resnet": lambda input_size: FrameMean(ResNet(input_size)),
+    "frame-mean-meso4": lambda input_size: FrameMean(Meso4(input_size), frames_at_once(input_size)),
+    "frame-mean-resnet": lambda input_size: FrameMean(ResNet(input_size), frames_at_once(input_size)),
     "cnn-gru": CNNGRU,
     "resnet3d": ResNet3D,
 }

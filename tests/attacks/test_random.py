@@ -3,6 +3,7 @@
 import torch
 from scipy import stats
 
+from rrlib.attacks import random
 from rrlib.attacks.random import _GOLDEN, _mix, uniform
 
 
@@ -10,6 +11,12 @@ def test_a_sample_has_the_same_numbers_in_any_batch():
     together = uniform((5, 3, 8, 8), seed=3, samples=torch.arange(5))
     alone = torch.cat([uniform((1, 3, 8, 8), seed=3, samples=torch.tensor([i])) for i in range(5)])
     assert torch.equal(together, alone)
+
+
+def test_numbers_computed_piece_by_piece_are_the_same(monkeypatch):
+    whole = uniform((3, 3, 8, 8), seed=3, samples=torch.arange(3))
+    monkeypatch.setattr(random, "AT_ONCE", 21)
+    assert torch.equal(uniform((3, 3, 8, 8), seed=3, samples=torch.arange(3)), whole)
 
 
 def test_numbers_are_uniform_on_minus_one_to_one():

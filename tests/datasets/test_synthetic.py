@@ -13,8 +13,9 @@ from rrlib.datasets.synthetic.camera import Camera, shoot
 from rrlib.datasets.synthetic.face import render
 from rrlib.datasets.synthetic.forgery import FAMILIES, Flaws, inner_face, mouth_region
 from rrlib.datasets.synthetic.identity import Identity
+from rrlib.datasets.synthetic.plan import Shot, plan
 from rrlib.datasets.synthetic.scene import Scene
-from rrlib.datasets.synthetic.write import Shot, draw_shot, plan
+from rrlib.datasets.synthetic.write import draw_shot
 from rrlib.errors import InputError
 
 SIZE = 48
@@ -62,7 +63,7 @@ def test_half_of_every_split_is_fake_and_families_are_balanced(table):
 
 
 def test_every_identity_has_eight_images_half_of_them_fake():
-    shots = pd.DataFrame(plan("train", 800))
+    shots = pd.DataFrame(plan("train", 800, tuple(FAMILIES)))
     images = shots.groupby("identity")["family"]
     assert (images.size() == 8).all()
     assert (images.agg(lambda families: (families == "").sum()) == 4).all()
@@ -80,7 +81,7 @@ def test_the_same_identity_number_is_another_person_in_another_split():
 
 def test_a_donor_is_another_identity_of_the_same_split():
     for count in (1, 6, 100):
-        shots = plan("test", count)
+        shots = plan("test", count, tuple(FAMILIES))
         identities = max(2, round(count / 8))
         assert all(shot.donor != shot.identity and 0 <= shot.donor < identities for shot in shots)
 
@@ -92,7 +93,7 @@ def test_bytes_do_not_depend_on_the_number_of_workers(folder, table, tmp_path):
 
 
 def test_another_seed_draws_other_images():
-    shot = plan("train", 2)[1]
+    shot = plan("train", 2, tuple(FAMILIES))[1]
     first, second = (draw_shot(shot, size=32, seed=seed, strength=0.5) for seed in (0, 1))
     assert not np.array_equal(first, second)
 

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from itertools import product
 from pathlib import Path
 
 import pandas as pd
@@ -19,7 +20,27 @@ FEW = {
         "meso4": {"architecture": "meso4", "input_size": 32, "seed": 0, "training": {"epochs": 1}},
     },
     "attacks": {"fgsm": {"rule": "fgsm"}, "pgd": {"rule": "pgd", "steps": 3}},
+    "video": {
+        "datasets": {
+            "moving": {
+                "kind": "synthetic-clips",
+                "source": "rrlib/datasets/synthetic",
+                "seed": 1,
+                "size": 32,
+                "frames": 4,
+                "strength": 0.6,
+                "clips": {"train": 32, "validation": 16, "test": 16},
+            }
+        },
+        "detectors": {
+            "gru": {"architecture": "cnn-gru", "input_size": 32, "seed": 0, "training": {"epochs": 1}},
+        },
+        "attacks": {"pgd": {"rule": "pgd", "steps": 3}, "pgd-1": {"rule": "pgd", "steps": 3, "frames": 1}},
+    },
 }
+
+
+SAMPLES = {"synthetic": 32, "moving": 16}
 
 
 def run(*command: str, folder: Path) -> subprocess.CompletedProcess:
@@ -40,5 +61,11 @@ def stages_run(log: str) -> set[str]:
     return set(re.findall(r"Running stage '([^']+)'", log))
 
 
-def table(study: Path, detector: str, attack: str) -> pd.DataFrame:
-    return pd.read_parquet(study / f"outputs/tables/synthetic/{detector}/{attack}.parquet")
+def cells() -> list[tuple[str, str, str]]:
+    """(data set, detector, attack) of both halves."""
+    images = product(["synthetic"], FEW["detectors"], FEW["attacks"])
+    return [*images, *product(*(FEW["video"][part] for part in ("datasets", "detectors", "attacks")))]
+
+
+def table(study: Path, dataset: str, detector: str, attack: str) -> pd.DataFrame:
+    return pd.read_parquet(study / f"outputs/tables/{dataset}/{detector}/{attack}.parquet")

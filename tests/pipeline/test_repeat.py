@@ -17,7 +17,18 @@ MADE = [
 def test_equal_inputs_give_equal_bytes(study, tmp_path):
     again = tmp_path / "again"
     shutil.copytree(study, again, ignore=shutil.ignore_patterns("outputs", "dvc.lock", "cache", "tmp"))
-    done = run("dvc", "repro", "figure1", "index", "dataset-page", "training-page", folder=again)
+    done = run(
+        "dvc",
+        "repro",
+        "figure1",
+        "index",
+        "linearity",
+        "dataset-page",
+        "training-page",
+        "dataset-page-video",
+        "training-page-video",
+        folder=again,
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     for pattern in MADE:
         assert hashes(again, pattern) == hashes(study, pattern)

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 from bs4 import BeautifulSoup
-from small import FEW, change, hashes, run, stages_run, table
+from small import FEW, SAMPLES, cells, change, hashes, run, stages_run, table
 
 pytestmark = pytest.mark.slow
+EACH = pytest.mark.parametrize("cell", cells(), ids="-".join)
 
 
 def first_table(page: str) -> dict[str, list[str]]:
@@ -19,40 +20,52 @@ def first_table(page: str) -> dict[str, list[str]]:
     return {name: list(column) for name, column in zip(names, zip(*cells, strict=True), strict=True)}
 
 
-def test_tables_keep_the_laws(study):
-    for detector in FEW["detectors"]:
-        for attack in FEW["attacks"]:
-            rows = table(study, detector, attack)
-            assert len(rows) == 32 * len(FEW["epsilons"])
-            assert (rows.loc[rows["epsilon"] == 0, "shift"] == 0).all()
-            assert (rows["linf"] <= rows["epsilon"] + 1e-6).all()
-            tolerances = [0, 0.01, 0.1, 0.5, 1]
-            curve = [(rows["shift"] <= tolerance).groupby(rows["epsilon"]).mean() for tolerance in tolerances]
-            assert all((after >= before).all() for before, after in pairwise(curve))
-            assert (curve[-1] == 1).all()
+@EACH
+def test_tables_keep_the_laws(study, cell):
+    rows = table(study, *cell)
+    assert len(rows) == SAMPLES[cell[0]] * len(FEW["epsilons"])
+    assert (rows.loc[rows["epsilon"] == 0, "shift"] == 0).all()
+    assert (rows["linf"] <= rows["epsilon"] + 1e-6).all()
+    tolerances = [0, 0.01, 0.1, 0.5, 1]
+    curve = [(rows["shift"] <= tolerance).groupby(rows["epsilon"]).mean() for tolerance in tolerances]
+    assert all((after >= before).all() for before, after in pairwise(curve))
+    assert (curve[-1] == 1).all()
 
 
-def test_the_figure_is_drawn(study):
+def test_the_figure_has_a_panel_for_images_and_one_for_video(study):
     text = (study / "book/figure1.svg").read_text()
     assert text.startswith("<?xml")
-    assert len(re.findall(r'<g id="axes_\d+">', text)) == 2 * len(FEW["attacks"])  # a left and a right axis each
+    assert len(re.findall(r'<g id="axes_\d+">', text)) == 2 * 2  # a left and a right axis each
 
 
-def test_every_cell_has_a_page_with_numbers_that_pandas_finds_again(study):
-    for detector in FEW["detectors"]:
-        for attack in FEW["attacks"]:
-            page = (study / f"outputs/book/evaluations/synthetic-{detector}-{attack}.html").read_text()
-            rows = table(study, detector, attack)
-            robust = (rows["shift"] <= 0.1).groupby(rows["epsilon"]).mean()
-            right = ((rows["p_attacked"] > 0.5) == (rows["label"] == 1)).groupby(rows["epsilon"]).mean()
-            shown = first_table(page)
-            assert shown["RA"] == [f"{share:.3f}" for share in right]
-            assert shown["RR(0.1)"] == [f"{share:.3f}" for share in robust]
+@EACH
+def test_every_cell_has_a_page_with_numbers_that_pandas_finds_again(study, cell):
+    page = (study / f"outputs/book/evaluations/{'-'.join(cell)}.html").read_text()
+    rows = table(study, *cell)
+    robust = (rows["shift"] <= 0.1).groupby(rows["epsilon"]).mean()
+    right = ((rows["p_attacked"] > 0.5) == (rows["label"] == 1)).groupby(rows["epsilon"]).mean()
+    shown = first_table(page)
+    assert shown["RA"] == [f"{share:.3f}" for share in right]
+    assert shown["RR(0.1)"] == [f"{share:.3f}" for share in robust]
+    assert "What the attack climbed: a copy with" in page
+
+
+def test_a_page_of_clips_shows_them_over_time(study):
+    page = (study / "outputs/book/evaluations/moving-gru-pgd-1.html").read_text()
+    assert "last frame that the detector has seen" in page  # text of the filmstrip's lower axis
+    assert "frames=1" in page
+    assert "Of each clip 4 frames are read" in (study / "outputs/book/datasets/moving.html").read_text()
+
+
+def test_the_book_says_whether_rr_is_closer_to_linear_on_video(study):
+    for page in ("linearity", "index"):
+        assert "closer to linear in the tolerance on video" in (study / f"outputs/book/{page}.html").read_text()
 
 
 def test_pages_with_drawn_data_say_so(study):
-    pages = [*study.glob("outputs/book/*/synthetic*.html"), study / "outputs/book/index.html"]
-    assert len(pages) == 1 + 2 + 4 + 1
+    single = [study / f"outputs/book/{name}.html" for name in ("index", "figure1", "linearity")]
+    pages = [*study.glob("outputs/book/*/synthetic*.html"), *study.glob("outputs/book/*/moving*.html"), *single]
+    assert len(pages) == (1 + 2 + 4) + (1 + 1 + 2) + 3
     assert all("Synthetic data." in page.read_text() for page in pages)
 
 
@@ -81,9 +94,18 @@ def test_other_steps_rerun_that_attack_and_the_figure_alone(study):
         "evaluate@synthetic-resnet-pgd",
         "evaluate@synthetic-meso4-pgd",
         "figure1",
+        "linearity",
         "index",
         "book",
     }
+
+
+def test_another_attack_on_clips_leaves_images_alone(study):
+    attacks = FEW["video"]["attacks"]
+    change(study, video=FEW["video"] | {"attacks": attacks | {"pgd": {"rule": "pgd", "steps": 2}}})
+    planned = run("dvc", "repro", "--dry", folder=study)
+    change(study, video=FEW["video"])
+    assert stages_run(planned.stdout) == {"evaluate-video@moving-gru-pgd", "figure1", "linearity", "index", "book"}
 
 
 def test_a_wrong_name_stops_before_anything_runs(study):

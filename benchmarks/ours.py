@@ -1,0 +1,47 @@
+"""This sweep as evaluation runs it, and the least work that the three attacks could take, run bare."""
+
+import torch
+from peers import Found, Setting
+from torch import nn
+
+from rrlib.attacks import rule, sweep
+from rrlib.attacks.gradients import Clean
+from rrlib.evaluation import probabilities
+
+
+def this_sweep(
+    climbed: nn.Module, detector: nn.Module, x: torch.Tensor, labels: torch.Tensor, setting: Setting
+) -> Found:
+    """The attacks climb `climbed`, the detector or its fast copy; what is reported is what `detector` says."""
+    attacks = {
+        "fgsm": rule("fgsm"),
+        "pgd": rule("pgd", steps=setting.pgd_steps, random_start=False),
+        "cw": rule(
+            "cw_l2",
+            steps=setting.cw_steps,
+            search_steps=1,
+            initial_c=setting.cw_c,
+            learning_rate=setting.cw_learning_rate,
+        ),
+    }
+    clean, found = Clean(climbed, x, labels), {}
+    for name, attack in attacks.items():
+        for step in sweep(attack, climbed, x, labels, setting.epsilons, clean=clean):
+            found[name, step.epsilon] = probabilities(Clean(detector, step.images, labels).logits())
+    found["clean", 0.0] = probabilities((clean if climbed is detector else Clean(detector, x, labels)).logits())
+    return found
+
+
+def least_work(
+    climbed: nn.Module, detector: nn.Module, x: torch.Tensor, labels: torch.Tensor, setting: Setting
+) -> Found:
+    """One gradient for FGSM, PGD's steps for each ε, CW's steps once, and a forward pass for each attack and ε."""
+    sign = 1 - 2 * labels
+    for _ in range(1 + setting.pgd_steps * len(setting.epsilons) + setting.cw_steps):
+        leaf = x.detach().requires_grad_()
+        logits = climbed(leaf)
+        torch.autograd.grad(((logits[:, 1] - logits[:, 0]) * sign).sum(), leaf)
+    with torch.no_grad():
+        for _ in range(3 * len(setting.epsilons)):
+            detector(x)
+    return {}

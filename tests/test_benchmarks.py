@@ -1,0 +1,79 @@
+"""The benchmark counts what it says, and compares attacks that are the same."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
+
+
+@pytest.fixture(autouse=True)
+def _scripts(monkeypatch):
+    """The benchmark's files import each other, as scripts of one folder do; its libraries may be installed beside."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS / ".peers"))
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+
+
+def batch():
+    from subjects import untrained
+
+    x = torch.rand(8, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    detector = untrained("resnet", 32, x)
+    return detector, x, detector(x).argmax(dim=1)
+
+
+def test_a_forward_counts_only_where_no_backward_follows():
+    from counting import counted
+
+    linear, x = nn.Linear(3, 2), torch.rand(4, 3)
+    with counted(linear) as passes:
+        linear(x)
+        with torch.no_grad():
+            linear(x)
+        twice = linear(x)
+        twice.sum().backward(retain_graph=True)
+        twice.sum().backward()
+    linear(x)
+    assert (passes.gradients, passes.forwards) == (2, 2)
+
+
+def test_this_sweep_asks_at_most_for_the_least_work():
+    from counting import counted
+    from ours import least_work, this_sweep
+    from peers import Setting
+
+    detector, x, labels = batch()
+    setting = Setting(epsilons=(0.01, 0.1), pgd_steps=3, cw_steps=4)
+    asked = []
+    for run in (this_sweep, least_work):
+        with counted(detector) as passes:
+            run(detector, detector, x, labels, setting)
+        asked.append((passes.gradients, passes.forwards))
+    # what is saved: one clean gradient serves FGSM, both starts of PGD, and CW
+    assert asked == [(1 + 2 * (3 - 1) + 4 - 1, 6), (1 + 2 * 3 + 4, 6)]
+
+
+@pytest.mark.parametrize(
+    ("peer", "module"),
+    [("torchattacks", "torchattacks"), ("foolbox", "foolbox"), ("art", "art"), ("cleverhans", "cleverhans.torch")],
+)
+def test_every_library_makes_the_same_images_of_fgsm_and_pgd(peer, module):
+    pytest.importorskip(module, reason=f"`make bench` installs {peer}")
+    from peers import PEERS, Setting
+
+    from rrlib.attacks import rule, sweep
+
+    detector, x, labels = batch()
+    setting = Setting(epsilons=(0.01, 0.1), pgd_steps=3, cw_steps=10, cw_c=100, cw_learning_rate=0.05)
+    theirs = {(name, epsilon): images for name, epsilon, images in PEERS[peer](detector, x, labels, setting)}
+    for attack in ("fgsm", rule("pgd", steps=3, random_start=False)):
+        name = attack if isinstance(attack, str) else "pgd"
+        for step in sweep(attack, detector, x, labels, setting.epsilons):
+            # but for pixels whose gradient is nearly 0, where rounding decides on the sign
+            same = (step.images - theirs[name, step.epsilon]).abs() < 1e-5
+            assert same.float().mean() > 0.99, (name, step.epsilon)
+    for epsilon in setting.epsilons:
+        moved = theirs["cw", epsilon] - x
+        assert 0 < moved.abs().max() <= epsilon + 1e-6
