@@ -150,7 +150,11 @@ class Once(list):
             {},
             "{url} answers 503 Service Unavailable; run again later, what has come so far is kept",
         ),
-        ({"type": "text/html; charset=utf-8"}, {}, "{url} sends a web page, not the file; correct its url or log in there"),
+        (
+            {"type": "text/html; charset=utf-8"},
+            {},
+            "{url} sends a web page, not the file; correct its url or log in there",
+        ),
         (
             {},
             {"size": 999_999},

@@ -149,9 +149,17 @@ def test_pickles_and_code_are_refused(publish, server, bring, tmp_path, files, m
 @pytest.mark.parametrize(
     ("code", "status", "message"),
     [
-        ("GatedRepo", 403, "owner/model on the hub is gated; ask at https://example.org, then set HF_TOKEN and run again"),
+        (
+            "GatedRepo",
+            403,
+            "owner/model on the hub is gated; ask at https://example.org, then set HF_TOKEN and run again",
+        ),
         ("RevisionNotFound", 404, "owner/model on the hub has no revision {commit}; correct it in {where}"),
-        ("RepoNotFound", 404, "owner/model on the hub is not there, or not for you; correct it in {where}, or set HF_TOKEN"),
+        (
+            "RepoNotFound",
+            404,
+            "owner/model on the hub is not there, or not for you; correct it in {where}, or set HF_TOKEN",
+        ),
         (
             "",
             500,
@@ -171,7 +179,9 @@ def test_what_the_hub_refuses_is_one_sentence(publish, server, bring, tmp_path, 
 
 def test_a_hub_that_cannot_be_reached_is_one_sentence(bring, monkeypatch):
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:1")
-    with pytest.raises(InputError, match=r"owner/model on the hub cannot be reached \(ConnectError\); check the network"):
+    with pytest.raises(
+        InputError, match=r"owner/model on the hub cannot be reached \(ConnectError\); check the network"
+    ):
         bring(**MODEL)
 
 

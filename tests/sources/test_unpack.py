@@ -48,7 +48,9 @@ def test_a_zip_becomes_a_folder(tmp_path):
 
 @pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2", "w:xz"])
 def test_a_tar_becomes_a_folder(tmp_path, mode):
-    archive = tarred(tmp_path / "faces.tar", ("./00", tarfile.DIRTYPE, b""), ("./00/a", tarfile.REGTYPE, IMAGE), mode=mode)
+    archive = tarred(
+        tmp_path / "faces.tar", ("./00", tarfile.DIRTYPE, b""), ("./00/a", tarfile.REGTYPE, IMAGE), mode=mode
+    )
     unpack(archive, tmp_path / "faces")
     assert files(tmp_path / "faces") == {"00/a": IMAGE}
 
