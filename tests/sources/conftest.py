@@ -3,6 +3,7 @@
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -86,10 +87,11 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Length", str(len(body) if answer.length is None else answer.length))
         self.end_headers()
         cut = answer.breaks.pop(0) if answer.breaks else len(body)
-        self.wfile.write(body[:cut])
-        self.wfile.flush()
         self.close_connection = True
-        self.connection.shutdown(socket.SHUT_WR)
+        with suppress(ConnectionError):  # the other end may have seen enough
+            self.wfile.write(body[:cut])
+            self.wfile.flush()
+            self.connection.shutdown(socket.SHUT_WR)
 
     def log_message(self, *_: object) -> None:
         pass
