@@ -183,18 +183,17 @@ def test_an_entry_that_lacks_a_key_or_a_place_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a: [", "is not valid YAML: "),
-        ("- a", "is no catalogue; give entries by name, each with its keys"),
-        ("a: 1", "is no catalogue; give entries by name, each with its keys"),
+        ("a: [", " is not valid YAML: "),
+        ("- a", " is no catalogue; give entries by name, each with its keys"),
+        ("a: 1", " is no catalogue; give entries by name, each with its keys"),
         ("../x: {}", ": the name '../x' is not allowed; use letters, digits, ., - and _"),
     ],
 )
 def test_a_file_that_is_no_catalogue_is_named(tmp_path, text, message):
     (tmp_path / "c.yaml").write_text(text)
-    with pytest.raises(
-        InputError, match=rf"^{re.escape(str(tmp_path / 'c.yaml'))}:? ?{re.escape(message.lstrip(': '))}"
-    ):
+    with pytest.raises(InputError) as caught:
         catalogue.read(tmp_path / "c.yaml")
+    assert str(caught.value).startswith(f"{tmp_path / 'c.yaml'}{message}")
 
 
 def test_an_absent_catalogue_is_named(tmp_path):

@@ -169,14 +169,14 @@ class Once(list):
         (
             {"length": 900_000},
             {"size": None},
-            "data.bin from {url} has the SHA-256 {short}, but {where} says {sha256}; fetch again, or write that hash if "
-            "the file is the one you mean",
+            "data.bin from {url} has the SHA-256 {short}, but {where} says {sha256}; fetch again, or write that hash "
+            "if the file is the one you mean",
         ),
         (
             {},
             {"sha256": "0" * 64},
-            "data.bin from {url} has the SHA-256 {sha256}, but {where} says {zeros}; fetch again, or write that hash if "
-            "the file is the one you mean",
+            "data.bin from {url} has the SHA-256 {sha256}, but {where} says {zeros}; fetch again, or write that hash "
+            "if the file is the one you mean",
         ),
     ],
 )

@@ -93,7 +93,7 @@ def test_a_local_folder_is_linked_and_not_copied(bring, tmp_path):
     assert (tmp_path / "it").resolve() == tmp_path / "mine"
     with pytest.raises(InputError, match=r"mine has no fake/\*, which A test should have"):
         bring(folder="mine", layout=["fake/*"])
-    with pytest.raises(InputError, match="absent is not a folder; correct it.folder in"):
+    with pytest.raises(InputError, match=r"absent is not a folder; correct it\.folder in"):
         bring(folder="absent")
 
 
