@@ -19,6 +19,7 @@ ORIGINS = ("files", "hub", "folder")
 REQUIRED = ("kind", "media", "title", "access", "page", "licence", "cite")
 OPTIONAL = (*ORIGINS, "architecture", "layout", "labels", "splits", "note")
 SCHEMES = ("http", "https", "file")
+ARCHIVE = re.compile(r"\.(zip|tar|tgz|tbz2?|txz|tar\.(gz|bz2|xz))$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,15 @@ class File:
     size: int | None = None
     git: str | None = None
     unpack: bool = False
+
+    @property
+    def folder(self) -> str:
+        """The name of the folder that an archive becomes.
+
+        >>> File("wiki.zip").folder, File("faces-1.0.tar.gz").folder
+        ('wiki', 'faces-1.0')
+        """
+        return ARCHIVE.sub("", self.name)
 
 
 @dataclass(frozen=True)
@@ -190,6 +200,8 @@ def _file(entry: dict, where: str, hub: bool) -> File:
         raise InputError(f"{where}: {name} has the size {size!r}; give whole bytes, or leave it empty")
     if not isinstance(unpack, bool):
         raise InputError(f"{where}: {name} has unpack {unpack!r}; give true or false")
+    if unpack and not ARCHIVE.search(name):
+        raise InputError(f"{where}: {name} is no archive by its name; give one that ends in .zip, .tar or .tar.gz")
     return File(name, url, _hexadecimal(entry.get("sha256"), 64, f"{where}: {name}: sha256"), size, None, unpack)
 
 

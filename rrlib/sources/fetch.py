@@ -10,7 +10,7 @@ from rrlib.errors import InputError
 from rrlib.sources import hub
 from rrlib.sources.catalogue import File, Source
 from rrlib.sources.download import PATIENT, Patience, Request, land
-from rrlib.sources.unpack import stem, unpack
+from rrlib.sources.unpack import unpack
 
 OUTPUTS = Path("outputs/sources")
 RECEIPT = "fetched.json"  # what lies in a folder: the revision, and of each file url, SHA-256 and size
@@ -33,6 +33,8 @@ def fetch(source: Source, folder: Path, trust: bool = False, patience: Patience 
     if not (source.files or source.hub):
         _check_filled(source, folder)
         return [f"{source.name}: {folder} is filled"]
+    if folder.is_symlink():  # to a user's own files, among which nothing should land
+        raise InputError(f"{folder} is a link to {folder.resolve()}; remove the link, or give --to")
     receipt = _read(folder)
     revision, files, headers = _wanted(source, receipt, trust)
     known = receipt.get("files", {})
@@ -41,7 +43,7 @@ def fetch(source: Source, folder: Path, trust: bool = False, patience: Patience 
         lines.append(f"{source.name}: trusted on first use; to pin it, write `revision: {revision}` in {source.where}")
     for file in files:
         before = known.get(file.name, {}).get("sha256")
-        if file.unpack and before and file.sha256 in (None, before) and (folder / stem(file.name)).is_dir():
+        if file.unpack and before and file.sha256 in (None, before) and (folder / file.folder).is_dir():
             continue
         pinned = bool(file.sha256 or file.git)
         wanted = file if pinned else replace(file, sha256=before)
@@ -52,7 +54,7 @@ def fetch(source: Source, folder: Path, trust: bool = False, patience: Patience 
                 f"{source.name}: {file.name} trusted on first use; to pin it, write `sha256: {found}` in {source.where}"
             )
         if file.unpack:
-            unpack(folder / file.name, folder / stem(file.name))
+            unpack(folder / file.name, folder / file.folder)
         _write(folder, record)
         if file.unpack:
             (folder / file.name).unlink()
@@ -71,7 +73,7 @@ def _wanted(source: Source, receipt: dict, trust: bool) -> tuple[str | None, Seq
     if not source.hub:
         return None, source.files, {}
     trusted = receipt.get("revision")
-    if receipt.get("complete") and trusted and source.hub.revision in (None, trusted):
+    if trusted and source.hub.revision in (None, trusted) and _complete(source, receipt):
         # a commit does not change, so the hub need not be asked again
         archives = {file.name for file in source.files if file.unpack}
         held = [File(name, **known, unpack=name in archives) for name, known in receipt["files"].items()]
@@ -83,6 +85,12 @@ def _wanted(source: Source, receipt: dict, trust: bool) -> tuple[str | None, Seq
             f"`revision: {revision}` there, or run again with --trust-first-use"
         )
     return revision, files, hub.headers()
+
+
+def _complete(source: Source, receipt: dict) -> bool:
+    held = {name: known["sha256"] for name, known in receipt.get("files", {}).items()}
+    listed = all(file.name in held and file.sha256 in (None, held[file.name]) for file in source.files)
+    return bool(receipt.get("complete")) and listed
 
 
 def _mirrored(mirror: str, source: Source, file: File) -> str:

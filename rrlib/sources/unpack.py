@@ -33,15 +33,6 @@ class Member:
     open: Callable[[], IO[bytes]]
 
 
-def stem(name: str) -> str:
-    """The name of the folder that an archive becomes.
-
-    >>> stem("wiki.zip"), stem("faces.tar.gz")
-    ('wiki', 'faces')
-    """
-    return name.split(".")[0]
-
-
 def unpack(archive: Path, target: Path) -> None:
     """Unpack a zip or tar archive as the folder `target`, whole or not at all; what stood there before is replaced.
 

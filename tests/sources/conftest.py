@@ -38,6 +38,7 @@ class Answer:
     etag: str = '"one"'
     type: str = "application/octet-stream"
     status: int = 200
+    pause: int | None = None  # after how many bytes to wait for `Server.released`
     headers: dict[str, str] = field(default_factory=dict)
 
 
@@ -47,6 +48,7 @@ class Server:
     def __init__(self) -> None:
         self.paths: dict[str, Answer] = {}
         self.asked: list[tuple[str, str | None]] = []
+        self.released = threading.Event()
         handler = type("Bound", (Handler,), {"server_state": self})
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self.url = f"http://127.0.0.1:{self.http.server_port}"
@@ -89,6 +91,11 @@ class Handler(BaseHTTPRequestHandler):
         cut = answer.breaks.pop(0) if answer.breaks else len(body)
         self.close_connection = True
         with suppress(ConnectionError):  # the other end may have seen enough
+            if answer.pause:
+                self.wfile.write(body[: answer.pause])
+                self.wfile.flush()
+                self.server_state.released.wait(30)
+                return
             self.wfile.write(body[:cut])
             self.wfile.flush()
             self.connection.shutdown(socket.SHUT_WR)

@@ -153,6 +153,10 @@ FILE = ENTRY["files"][0]
         ),
         ({"files": [FILE | {"size": -1}]}, "it.files: a b.zip has the size -1; give whole bytes, or leave it empty"),
         ({"files": [FILE | {"unpack": "yes"}]}, "it.files: a b.zip has unpack 'yes'; give true or false"),
+        (
+            {"files": [{"url": "https://example.org/a", "unpack": True}]},
+            "it.files: a is no archive by its name; give one that ends in .zip, .tar or .tar.gz",
+        ),
         ({"hub": {"repository": "x", "type": "model"}}, "it.hub.repository is 'x'; write owner/name"),
         (
             {"hub": {"repository": "x/y", "type": "model", "revision": "main"}},

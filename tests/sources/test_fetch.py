@@ -107,6 +107,15 @@ def test_a_link_never_takes_the_place_of_a_folder_with_files(bring, tmp_path):
     assert (tmp_path / "it/a").exists()
 
 
+def test_nothing_lands_in_a_folder_that_is_only_linked(server, bring, tmp_path):
+    (tmp_path / "mine").mkdir()
+    bring(folder="mine")
+    with pytest.raises(InputError) as caught:
+        bring(trust=True, files=[{"url": server.serve("/data.bin", b"data")}])
+    assert str(caught.value) == f"{tmp_path / 'it'} is a link to {tmp_path / 'mine'}; remove the link, or give --to"
+    assert not list((tmp_path / "mine").iterdir())
+
+
 def test_a_gated_source_says_where_to_ask_and_which_folder_to_fill(bring, tmp_path):
     keys = {"access": "form", "layout": ["real/*", "list.txt"]}
     with pytest.raises(InputError) as caught:

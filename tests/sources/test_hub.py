@@ -58,6 +58,13 @@ def test_what_was_fetched_at_a_pinned_revision_needs_the_hub_no_more(publish, se
     assert server.asked == []
 
 
+def test_a_hash_that_is_pinned_later_is_held_against_what_lies_there(publish, bring):
+    publish("model", "owner/model", {"model.safetensors": WEIGHTS, "config.json": b"{}"})
+    bring(**MODEL)
+    with pytest.raises(InputError, match="has the SHA-256"):
+        bring(files=[{"name": "model.safetensors", "sha256": "0" * 64}], **MODEL)
+
+
 def test_a_hub_download_is_continued_where_it_broke_off(publish, server, bring, tmp_path):
     body = bytes(500_000)
     header = b'{"w":{"dtype":"F32","shape":[125000],"data_offsets":[0,500000]}}'
