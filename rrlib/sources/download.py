@@ -20,6 +20,7 @@ from rrlib.sources.verify import matches, verify
 
 CHUNK = 1 << 16
 TIMEOUT = (15, 60)  # seconds to connect, and between two pieces
+LONGEST = 60  # seconds, however long a busy server asks to wait
 BUSY = (429, 500, 502, 503, 504)
 
 
@@ -79,12 +80,10 @@ def _copy(request: Request, part: Path) -> None:
 def _transfer(request: Request, part: Path) -> None:
     file, patience = request.file, request.patience
     pinned = bool(file.sha256 or file.git)
-    if not pinned:
-        part.unlink(missing_ok=True)
     failures, validator = 0, ""
     with _session(patience) as session:
         while True:
-            if not (pinned or validator):
+            if not (pinned or validator):  # nothing would tell that the rest is of another file
                 part.unlink(missing_ok=True)
             before = _size(part)
             with _open(session, request, before, validator) as response:
@@ -110,7 +109,13 @@ def _transfer(request: Request, part: Path) -> None:
 
 def _session(patience: Patience) -> requests.Session:
     session = requests.Session()
-    retry = Retry(patience.attempts - 1, backoff_factor=patience.backoff, status_forcelist=BUSY, raise_on_status=False)
+    retry = Retry(
+        patience.attempts - 1,
+        backoff_factor=patience.backoff,
+        status_forcelist=BUSY,
+        raise_on_status=False,
+        retry_after_max=LONGEST,
+    )
     for scheme in ("http://", "https://"):
         session.mount(scheme, HTTPAdapter(max_retries=retry))
     return session

@@ -38,6 +38,7 @@ class Answer:
     etag: str = '"one"'
     type: str = "application/octet-stream"
     status: int = 200
+    shifted: int = 0  # a part that begins elsewhere than was asked
     pause: int | None = None  # after how many bytes to wait for `Server.released`
     headers: dict[str, str] = field(default_factory=dict)
 
@@ -84,7 +85,9 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", answer.type)
         self.send_header("ETag", answer.etag)
         if start:
-            self.send_header("Content-Range", f"bytes {start}-{len(answer.content) - 1}/{len(answer.content)}")
+            self.send_header(
+                "Content-Range", f"bytes {start + answer.shifted}-{len(answer.content) - 1}/{len(answer.content)}"
+            )
         if answer.length != -1:
             self.send_header("Content-Length", str(len(body) if answer.length is None else answer.length))
         self.end_headers()

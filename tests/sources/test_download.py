@@ -106,6 +106,16 @@ def test_a_part_of_another_file_is_found_by_its_hash_and_thrown_away(server, bri
     assert left(tmp_path) == {"data.bin": len(CONTENT)}
 
 
+def test_a_server_that_sends_another_part_than_was_asked_for_is_not_believed(server, bring, tmp_path):
+    (tmp_path / "it").mkdir()
+    (tmp_path / "it/data.bin.part").write_bytes(CONTENT[:1000])
+    url = server.serve("/data.bin", CONTENT, shifted=5)
+    with pytest.raises(InputError) as caught:
+        bring(**pinned(url))
+    expected = f"{url} was asked to go on at byte 1000 but sends 1005-999999/1000000; run again"
+    assert (str(caught.value), left(tmp_path)) == (expected, {})
+
+
 def test_a_busy_server_is_asked_again(server, bring, tmp_path):
     bring(**pinned(server.serve("/data.bin", CONTENT, busy=[503, 429])))
     assert left(tmp_path) == {"data.bin": len(CONTENT)}
@@ -306,3 +316,4 @@ def test_a_server_is_asked_again_after_growing_waits():
     retries = _session(PATIENT).get_adapter("https://example.org").max_retries
     assert (retries.total, retries.backoff_factor) == (4, 0.5)
     assert set(retries.status_forcelist) == {429, 500, 502, 503, 504}
+    assert retries.retry_after_max == 60
