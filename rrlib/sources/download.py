@@ -100,9 +100,10 @@ def _transfer(request: Request, part: Path) -> None:
                 except requests.RequestException as error:
                     failures = 1 if _size(part) > before else failures + 1
                     if failures >= patience.attempts:
+                        advice = "run again to go on from there" if pinned else "run again"
                         raise InputError(
                             f"{file.url} broke off after {_size(part)} bytes, {failures} times in a row "
-                            f"({type(error).__name__}); run again to go on from there"
+                            f"({type(error).__name__}); {advice}"
                         ) from None
             time.sleep(patience.backoff * 2 ** (failures - 1))
 
@@ -147,7 +148,7 @@ def _open(session: requests.Session, request: Request, start: int, validator: st
 def _check_answer(response: requests.Response, request: Request, part: Path, start: int) -> None:
     file, status = request.file, f"{response.status_code} {response.reason}"
     if response.status_code in BUSY:
-        raise InputError(f"{file.url} answers {status}; run again later, what has come so far is kept")
+        raise InputError(f"{file.url} answers {status}; run again later")
     if response.status_code in (401, 403):
         raise InputError(f"{file.url} gives no access ({status}); ask its owner, or log in where it is published")
     if response.status_code >= 400:

@@ -15,6 +15,7 @@ from rrlib.sources.unpack import unpack
 OUTPUTS = Path("outputs/sources")
 RECEIPT = "fetched.json"  # what lies in a folder: the revision, and of each file url, SHA-256 and size
 MIRROR = "RRLIB_MIRROR"
+NEEDED = {"form": "a form", "account": "an account"}
 
 
 def fetch(source: Source, folder: Path, trust: bool = False, patience: Patience = PATIENT) -> list[str]:
@@ -36,8 +37,9 @@ def fetch(source: Source, folder: Path, trust: bool = False, patience: Patience 
     if folder.is_symlink():  # to a user's own files, among which nothing should land
         raise InputError(f"{folder} is a link to {folder.resolve()}; remove the link, or give --to")
     receipt = _read(folder)
-    revision, files, headers = _wanted(source, receipt, trust)
-    known = receipt.get("files", {})
+    revision, files, headers = _wanted(source, receipt, trust, patience)
+    names = {file.name for file in files}
+    known = {name: entry for name, entry in receipt.get("files", {}).items() if name in names}
     lines, record = [], {"source": source.name, "revision": revision, "complete": False, "files": dict(known)}
     if revision and not source.hub.revision and revision != receipt.get("revision"):
         lines.append(f"{source.name}: trusted on first use; to pin it, write `revision: {revision}` in {source.where}")
@@ -65,7 +67,7 @@ def fetch(source: Source, folder: Path, trust: bool = False, patience: Patience 
     return [*lines, f"{source.name}: ready in {folder}"]
 
 
-def _wanted(source: Source, receipt: dict, trust: bool) -> tuple[str | None, Sequence[File], dict]:
+def _wanted(source: Source, receipt: dict, trust: bool, patience: Patience) -> tuple[str | None, Sequence[File], dict]:
     """(revision, files, headers): from the mirror if there is one and the files are listed, else as the entry says."""
     mirror = os.environ.get(MIRROR)
     if mirror and source.files:
@@ -78,7 +80,7 @@ def _wanted(source: Source, receipt: dict, trust: bool) -> tuple[str | None, Seq
         archives = {file.name for file in source.files if file.unpack}
         held = [File(name, **known, unpack=name in archives) for name, known in receipt["files"].items()]
         return trusted, held, hub.headers()
-    revision, files = hub.resolve(source, trusted)
+    revision, files = hub.resolve(source, trusted, patience)
     if not (source.hub.revision or trusted or trust):
         raise InputError(
             f"{source.where} has no revision for {source.name}, whose newest is {revision}; if you trust it write "
@@ -114,13 +116,10 @@ def _link(source: Source, folder: Path) -> None:
 def _check_filled(source: Source, folder: Path) -> None:
     if not folder.is_dir() or not any(folder.iterdir()):
         raise InputError(
-            f"{source.title} needs {_ARTICLE[source.access]}: ask at {source.page}, put what you get into {folder} "
+            f"{source.title} needs {NEEDED[source.access]}: ask at {source.page}, put what you get into {folder} "
             f"({', '.join(source.layout)}), and run again"
         )
     _check_layout(source, folder)
-
-
-_ARTICLE = {"form": "a form", "account": "an account", "open": "a download by hand"}
 
 
 def _check_layout(source: Source, folder: Path) -> None:

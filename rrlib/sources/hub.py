@@ -2,11 +2,13 @@
 
 import json
 import os
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-from huggingface_hub import HfApi, hf_hub_url
+from huggingface_hub import DatasetInfo, HfApi, ModelInfo, hf_hub_url
 from huggingface_hub.errors import (
     GatedRepoError,
     HfHubHTTPError,
@@ -19,12 +21,13 @@ from huggingface_hub.utils import build_hf_headers
 
 from rrlib.errors import InputError
 from rrlib.sources.catalogue import File, Source
+from rrlib.sources.download import BUSY, PATIENT, Patience
 
 WEIGHTS = ".safetensors"
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 
 
-def resolve(source: Source, trusted: str | None = None) -> tuple[str, list[File]]:
+def resolve(source: Source, trusted: str | None = None, patience: Patience = PATIENT) -> tuple[str, list[File]]:
     """(commit, files) of a source on the hub: each file with its URL at that commit, its size and its hash.
 
     The files are those that the entry lists, else the safetensors and JSON at the repository's top. `trusted` is a
@@ -35,9 +38,8 @@ def resolve(source: Source, trusted: str | None = None) -> tuple[str, list[File]
     hub, endpoint = source.hub, os.environ.get("HF_ENDPOINT")
     place = f"{hub.repository} on the hub"
     try:
-        info = HfApi(endpoint=endpoint).repo_info(
-            hub.repository, repo_type=hub.type, revision=hub.revision or trusted, files_metadata=True, timeout=30
-        )
+        ask = partial(HfApi(endpoint=endpoint).repo_info, hub.repository, repo_type=hub.type, files_metadata=True)
+        info = _answer(partial(ask, revision=hub.revision or trusted, timeout=30), patience)
     except GatedRepoError:
         raise InputError(f"{place} is gated; ask at {source.page}, then set HF_TOKEN and run again") from None
     except RevisionNotFoundError:
@@ -75,6 +77,18 @@ def refuse_code(folder: Path) -> None:
     config = folder / "config.json"
     if config.is_file() and "auto_map" in json.loads(config.read_text(encoding="utf-8")):
         raise InputError(f"{config} asks to run code of its repository, which is never done; choose another detector")
+
+
+def _answer(ask: Callable[[], ModelInfo | DatasetInfo], patience: Patience) -> ModelInfo | DatasetInfo:
+    """What the hub answers; while it is busy or away it is asked again, after growing waits."""
+    for number in range(patience.attempts - 1):
+        try:
+            return ask()
+        except HTTPError as error:
+            if isinstance(error, HfHubHTTPError) and error.response.status_code not in BUSY:
+                raise
+        time.sleep(patience.backoff * 2**number)
+    return ask()
 
 
 def _needed(held: Iterable[str], place: str) -> list[str]:

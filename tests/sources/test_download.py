@@ -158,7 +158,7 @@ class Once(list):
         (
             {"busy": [503] * 9},
             {},
-            "{url} answers 503 Service Unavailable; run again later, what has come so far is kept",
+            "{url} answers 503 Service Unavailable; run again later",
         ),
         (
             {"type": "text/html; charset=utf-8"},

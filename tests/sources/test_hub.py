@@ -65,6 +65,24 @@ def test_a_hash_that_is_pinned_later_is_held_against_what_lies_there(publish, br
         bring(files=[{"name": "model.safetensors", "sha256": "0" * 64}], **MODEL)
 
 
+def test_a_busy_hub_is_asked_again(publish, server, bring, tmp_path):
+    publish("model", "owner/model", {"model.safetensors": WEIGHTS, "config.json": b"{}"})
+    server.paths[f"/api/models/owner/model/revision/{COMMIT}"].busy = [503, 429]
+    assert bring(**MODEL) == [f"it: ready in {tmp_path / 'it'}"]
+
+
+def test_files_of_an_older_revision_leave_the_receipt(publish, bring, tmp_path):
+    publish("model", "owner/model", {"model.safetensors": WEIGHTS, "config.json": b"{}"})
+    bring(**MODEL)
+    path = tmp_path / "it/fetched.json"
+    receipt = json.loads(path.read_text())
+    receipt["files"]["old.json"], receipt["revision"] = receipt["files"]["config.json"], "f" * 40
+    path.write_text(json.dumps(receipt))
+    bring(**MODEL)
+    found = json.loads(path.read_text())
+    assert (list(found["files"]), found["revision"]) == (["config.json", "model.safetensors"], COMMIT)
+
+
 def test_a_hub_download_is_continued_where_it_broke_off(publish, server, bring, tmp_path):
     body = bytes(500_000)
     header = b'{"w":{"dtype":"F32","shape":[125000],"data_offsets":[0,500000]}}'
