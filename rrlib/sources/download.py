@@ -21,6 +21,7 @@ from rrlib.sources.verify import matches, verify
 CHUNK = 1 << 16
 TIMEOUT = (15, 60)  # seconds to connect, and between two pieces
 LONGEST = 60  # seconds, however long a busy server asks to wait
+MIRROR = "RRLIB_MIRROR"  # the environment variable that names another place of all files
 BUSY = (429, 500, 502, 503, 504)
 
 
@@ -72,7 +73,7 @@ def land(request: Request, folder: Path, trust: bool = False) -> str:
 def _copy(request: Request, part: Path) -> None:
     source = Path(url2pathname(urlsplit(request.file.url).path))
     if not source.is_file():
-        raise InputError(f"{source} is not a file; correct the url of {request.file.name} in {request.where}")
+        raise InputError(f"{source} is not a file; {_remedy(request)}")
     _check_space(part, source.stat().st_size)
     shutil.copyfile(source, part)
 
@@ -141,7 +142,7 @@ def _open(session: requests.Session, request: Request, start: int, validator: st
         host = urlsplit(request.file.url).netloc
         raise InputError(
             f"{request.file.url} cannot be reached ({type(error).__name__}); check the network, the proxy and that "
-            f"{host} is up, or set RRLIB_MIRROR, and run again"
+            f"{host} is up, or set {MIRROR}, and run again"
         ) from None
 
 
@@ -152,7 +153,7 @@ def _check_answer(response: requests.Response, request: Request, part: Path, sta
     if response.status_code in (401, 403):
         raise InputError(f"{file.url} gives no access ({status}); ask its owner, or log in where it is published")
     if response.status_code >= 400:
-        raise InputError(f"{file.url} is not there ({status}); correct the url of {file.name} in {request.where}")
+        raise InputError(f"{file.url} is not there ({status}); {_remedy(request)}")
     if response.headers.get("Content-Type", "").startswith("text/html") and not file.name.endswith((".html", ".htm")):
         raise InputError(f"{file.url} sends a web page, not the file; correct its url or log in there")
     sent = response.headers.get("Content-Range", "").partition(" ")[2]
@@ -183,6 +184,12 @@ def _append(response: requests.Response, part: Path, start: int, file: File) -> 
                 break  # more than there should be; the check that follows says so
         if file.size is not None and out.tell() < file.size:
             raise requests.ConnectionError("the answer ended early")  # a server that gives no length may just stop
+
+
+def _remedy(request: Request) -> str:
+    if os.environ.get(MIRROR):
+        return f"put it there, or set {MIRROR} to where it is, or to nothing"
+    return f"correct the url of {request.file.name} in {request.where}"
 
 
 def _check_space(part: Path, needed: int) -> None:

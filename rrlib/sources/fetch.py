@@ -9,12 +9,11 @@ from pathlib import Path
 from rrlib.errors import InputError
 from rrlib.sources import hub
 from rrlib.sources.catalogue import File, Source
-from rrlib.sources.download import PATIENT, Patience, Request, land
+from rrlib.sources.download import MIRROR, PATIENT, Patience, Request, land
 from rrlib.sources.unpack import unpack
 
 OUTPUTS = Path("outputs/sources")
 RECEIPT = "fetched.json"  # what lies in a folder: the revision, and of each file url, SHA-256 and size
-MIRROR = "RRLIB_MIRROR"
 NEEDED = {"form": "a form", "account": "an account"}
 
 

@@ -153,6 +153,19 @@ def test_a_mirror_with_another_file_is_found_out(server, bring, monkeypatch):
         bring(files=[{"url": "http://127.0.0.1:1/data.bin", "sha256": sha256(b"data")}])
 
 
+def test_a_mirror_without_the_file_is_named(server, bring, tmp_path, monkeypatch):
+    keys = {"files": [{"url": "http://127.0.0.1:1/data.bin", "sha256": sha256(b"data")}]}
+    remedy = "put it there, or set RRLIB_MIRROR to where it is, or to nothing"
+    for mirror, message in (
+        (server.url, f"{server.url}/it/data.bin is not there (404 Not Found)"),
+        (str(tmp_path), f"{tmp_path / 'it/data.bin'} is not a file"),
+    ):
+        monkeypatch.setenv("RRLIB_MIRROR", mirror)
+        with pytest.raises(InputError) as caught:
+            bring(**keys)
+        assert str(caught.value) == f"{message}; {remedy}"
+
+
 def test_a_damaged_receipt_is_named(server, bring, tmp_path):
     (tmp_path / "it").mkdir()
     (tmp_path / "it/fetched.json").write_text("{")
