@@ -51,6 +51,19 @@ def _parser() -> argparse.ArgumentParser:
     notebook.add_argument("parameters", nargs="*", metavar="KEY=VALUE")
     notebook.set_defaults(run=_notebook)
 
+    fetch = commands.add_parser("fetch", help="bring a data set or checkpoint of data/catalogue.yaml here, checked")
+    fetch.add_argument("name", help="`python -m rrlib sources` lists them")
+    fetch.add_argument("--to", type=Path, metavar="FOLDER", help="outputs/sources/NAME unless given")
+    fetch.add_argument("--trust-first-use", action="store_true", help="take a file or revision that is not pinned yet")
+    fetch.set_defaults(run=_fetch)
+
+    sources = commands.add_parser("sources", help="list what fetch can bring, as a Markdown table")
+    sources.set_defaults(run=_sources)
+    for command in (fetch, sources):
+        command.add_argument(
+            "--catalogue", type=Path, action="append", default=[], metavar="PATH", help="a file that changes entries"
+        )
+
     record = commands.add_parser("record", help="write the present results to data/reference.csv, for later runs")
     record.set_defaults(run=_record)
 
@@ -96,6 +109,20 @@ def _notebook(options: argparse.Namespace) -> None:
     if wrong := [key for key, equals, _ in pairs if not equals]:
         raise InputError(f"{wrong[0]} is no parameter; write KEY=VALUE")
     notebooks.execute(options.name, options.target, {key: value for key, _, value in pairs})
+
+
+def _fetch(options: argparse.Namespace) -> None:
+    from rrlib.sources import catalogue, fetch
+
+    source = catalogue.find(catalogue.read(overrides=options.catalogue), options.name)
+    for line in fetch.fetch(source, options.to or fetch.OUTPUTS / source.name, options.trust_first_use):
+        print(line)
+
+
+def _sources(options: argparse.Namespace) -> None:
+    from rrlib.sources import catalogue, table
+
+    print(table.markdown(catalogue.read(overrides=options.catalogue).values()), end="")
 
 
 def _record(options: argparse.Namespace) -> None:

@@ -1,0 +1,234 @@
+"""data/catalogue.yaml as checked dataclasses: where each data set and checkpoint comes from, and what it must be."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import yaml
+
+from rrlib.errors import InputError, unknown
+
+PATH = Path("data/catalogue.yaml")
+KINDS = ("data set", "checkpoint")
+MEDIA = ("images", "videos")
+ACCESS = ("open", "form", "account")
+TYPES = ("model", "dataset")
+ORIGINS = ("files", "hub", "folder")
+REQUIRED = ("kind", "media", "title", "access", "page", "licence", "cite")
+OPTIONAL = (*ORIGINS, "architecture", "layout", "labels", "splits", "note")
+SCHEMES = ("http", "https", "file")
+ARCHIVE = re.compile(r"\.(zip|tar|tgz|tbz2?|txz|tar\.(gz|bz2|xz))$", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class File:
+    """One file of a source.
+
+    name: in the source's folder. url: http(s) or file; empty where the hub says it. sha256: 64 hexadecimal digits, and
+    size: bytes; None where not known for certain. git: the blob's name in a git repository. unpack: it is an archive.
+    """
+
+    name: str
+    url: str = ""
+    sha256: str | None = None
+    size: int | None = None
+    git: str | None = None
+    unpack: bool = False
+
+    @property
+    def folder(self) -> str:
+        """The name of the folder that an archive becomes.
+
+        >>> File("wiki.zip").folder, File("faces-1.0.tar.gz").folder
+        ('wiki', 'faces-1.0')
+        """
+        return ARCHIVE.sub("", self.name)
+
+
+@dataclass(frozen=True)
+class Hub:
+    """A repository of the Hugging Face hub; type is model or dataset, revision a commit or None (not yet pinned)."""
+
+    repository: str
+    type: str
+    revision: str | None = None
+
+
+@dataclass(frozen=True)
+class Source:
+    """One entry. It comes from `files`, from `hub` (whose files may be listed), from `folder`, or must be asked for.
+
+    page: where to read about it, and where to ask. layout: patterns that each match something in the filled folder.
+    labels, splits: how label and split are told, in words. where: the catalogue's path, for messages.
+    """
+
+    name: str
+    where: str
+    kind: str
+    media: str
+    title: str
+    access: str
+    page: str
+    licence: str
+    cite: str
+    files: tuple[File, ...] = ()
+    hub: Hub | None = None
+    folder: Path | None = None
+    architecture: str = ""
+    layout: tuple[str, ...] = ()
+    labels: str = ""
+    splits: str = ""
+    note: str = ""
+
+
+def read(path: Path = PATH, overrides: Iterable[Path] = ()) -> dict[str, Source]:
+    """The catalogue at `path`, by name; the entries of each file in `overrides` change it, in order.
+
+    An override needs only what it changes. One of files, hub or folder takes the place of all three; a file of the same
+    name keeps the hash, size and unpack of before unless it gives them. A url without a scheme and a folder are paths
+    from the folder of the file that names them.
+
+    Raises InputError if a file cannot be read, or an entry is not complete and of known words.
+    """
+    entries, places = {}, {}
+    for file in [Path(path), *map(Path, overrides)]:
+        for name, entry in _load(file).items():
+            entries[name] = _changed(entries.get(name, {}), _placed(entry, file, name))
+            places[name] = str(file)
+    return {name: _source(name, entry, places[name]) for name, entry in entries.items()}
+
+
+def find(sources: dict[str, Source], name: str) -> Source:
+    """The entry of that name; raises InputError, which lists all names, if there is none."""
+    if name not in sources:
+        raise unknown("sources", name, sources)
+    return sources[name]
+
+
+def _load(path: Path) -> dict:
+    try:
+        given = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}); give the path of a catalogue") from None
+    except (yaml.YAMLError, ValueError) as error:
+        raise InputError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(given, dict) or not all(isinstance(entry, dict) for entry in given.values()):
+        raise InputError(f"{path} is no catalogue; give entries by name, each with its keys")
+    for name in given:
+        # names become folders
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", str(name)):
+            raise InputError(f"{path}: the name {name!r} is not allowed; use letters, digits, ., - and _")
+    return given
+
+
+def _placed(entry: dict, path: Path, name: str) -> dict:
+    """The entry with paths that no longer depend on the file it stands in, and a name for each file."""
+    entry = dict(entry)
+    if "folder" in entry:
+        entry["folder"] = path.parent / Path(_text(entry["folder"], f"{path}: {name}.folder")).expanduser()
+    if "files" in entry:
+        files = entry["files"]
+        if not isinstance(files, list) or not files or not all(isinstance(file, dict) for file in files):
+            raise InputError(f"{path}: {name}.files is {files!r}; list one or more, each with its url or name")
+        entry["files"] = [_placed_file(file, path, f"{path}: {name}.files") for file in files]
+    return entry
+
+
+def _placed_file(file: dict, path: Path, where: str) -> dict:
+    url = _text(file.get("url", ""), f"{where}.url", empty=True)
+    if url and not urlsplit(url).scheme:
+        url = (path.parent / Path(url).expanduser()).absolute().as_uri()
+    name = file.get("name", unquote(urlsplit(url).path.rpartition("/")[2]))
+    return {**file, "name": name, "url": url}
+
+
+def _changed(before: dict, entry: dict) -> dict:
+    if not entry.keys() & set(ORIGINS):
+        return before | entry
+    known = {file["name"]: file for file in before.get("files", [])}
+    kept = {key: value for key, value in before.items() if key not in ORIGINS}
+    if "files" in entry:
+        entry["files"] = [known.get(file["name"], {}) | file for file in entry["files"]]
+    return kept | entry
+
+
+def _source(name: str, entry: dict, path: str) -> Source:
+    where = f"{path}: {name}"
+    _keys(entry, where, REQUIRED, OPTIONAL)
+    texts = {
+        key: _text(entry[key], f"{where}.{key}", empty=key not in REQUIRED)
+        for key in (*REQUIRED, "architecture", "labels", "splits", "note")
+        if key in entry
+    }
+    for key, allowed in (("kind", KINDS), ("media", MEDIA), ("access", ACCESS)):
+        if texts[key] not in allowed:
+            raise unknown(f"{where}.{key}", texts[key], allowed)
+    layout = entry.get("layout", [])
+    if not isinstance(layout, list) or not all(map(_inside, layout)):
+        raise InputError(f"{where}.layout is {layout!r}; list patterns such as 'Celeb-real/*'")
+    hub = _hub(entry["hub"], f"{where}.hub") if "hub" in entry else None
+    files = tuple(_file(file, f"{where}.files", hub is not None) for file in entry.get("files", []))
+    if len({file.name for file in files}) < len(files):
+        raise InputError(f"{where}.files has two files of one name; give one of them another name")
+    if texts["access"] == "open" and not (files or hub or "folder" in entry):
+        raise InputError(f"{where} is open but does not say where it lies; give files, hub or folder")
+    return Source(name, path, files=files, hub=hub, folder=entry.get("folder"), layout=tuple(layout), **texts)
+
+
+def _hub(entry: object, where: str) -> Hub:
+    entry = _keys(entry, where, ("repository", "type"), ("revision",))
+    repository, kind, revision = entry["repository"], entry["type"], entry.get("revision")
+    if not isinstance(repository, str) or not re.fullmatch(r"[\w.-]+/[\w.-]+", repository):
+        raise InputError(f"{where}.repository is {repository!r}; write owner/name")
+    if kind not in TYPES:
+        raise unknown(f"{where}.type", kind, TYPES)
+    return Hub(repository, kind, _hexadecimal(revision, 40, f"{where}.revision"))
+
+
+def _file(entry: dict, where: str, hub: bool) -> File:
+    _keys(entry, where, ("name", "url"), ("sha256", "size", "unpack"))
+    name, url, size, unpack = entry["name"], entry["url"], entry.get("size"), entry.get("unpack", False)
+    if not isinstance(name, str) or not re.fullmatch(r"[^/\\.\0][^/\\\0]*", name):
+        raise InputError(f"{where} has the name {name!r}; give a plain file name")
+    if url and urlsplit(url).scheme not in SCHEMES:
+        raise InputError(f"{where}: {name} has the url {url}; give one of {', '.join(SCHEMES)}, or a path")
+    if not url and not hub:
+        raise InputError(f"{where}: {name} has no url; give one, or a path")
+    if size is not None and (isinstance(size, bool) or not isinstance(size, int) or size < 0):
+        raise InputError(f"{where}: {name} has the size {size!r}; give whole bytes, or leave it empty")
+    if not isinstance(unpack, bool):
+        raise InputError(f"{where}: {name} has unpack {unpack!r}; give true or false")
+    if unpack and not ARCHIVE.search(name):
+        raise InputError(f"{where}: {name} is no archive by its name; give one that ends in .zip, .tar or .tar.gz")
+    return File(name, url, _hexadecimal(entry.get("sha256"), 64, f"{where}: {name}: sha256"), size, None, unpack)
+
+
+def _inside(pattern: object) -> bool:
+    return isinstance(pattern, str) and pattern != "" and not pattern.startswith("/") and ".." not in pattern
+
+
+def _hexadecimal(value: object, digits: int, where: str) -> str | None:
+    if value is not None and not (isinstance(value, str) and re.fullmatch(rf"[0-9a-f]{{{digits}}}", value)):
+        raise InputError(f"{where} is {value!r}; give {digits} hexadecimal digits in lower case, or leave it empty")
+    return value
+
+
+def _text(value: object, where: str, empty: bool = False) -> str:
+    if not isinstance(value, str) or not (value or empty):
+        raise InputError(f"{where} is {value!r}; give text")
+    return value
+
+
+def _keys(entry: object, where: str, required: tuple, optional: tuple) -> dict:
+    allowed = ", ".join([*required, *optional])
+    if not isinstance(entry, dict):
+        raise InputError(f"{where} is {entry!r}; it holds the keys {allowed}")
+    for key in entry:
+        if key not in (*required, *optional):
+            raise InputError(f"{where}.{key} is not known; choose from {allowed}")
+    for key in required:
+        if key not in entry:
+            raise InputError(f"{where} lacks {key}; add it (required: {', '.join(required)})")
+    return entry

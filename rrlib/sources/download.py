@@ -1,0 +1,210 @@
+"""One file, from a URL to its final name: it goes on where it broke off, and lands only when it is what was meant."""
+
+import errno
+import os
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+import requests
+from requests.adapters import HTTPAdapter, Retry
+from tqdm import tqdm
+
+from rrlib.errors import InputError
+from rrlib.sources.catalogue import File
+from rrlib.sources.verify import matches, verify
+
+CHUNK = 1 << 16
+TIMEOUT = (15, 60)  # seconds to connect, and between two pieces
+LONGEST = 60  # seconds, however long a busy server asks to wait
+MIRROR = "RRLIB_MIRROR"  # the environment variable that names another place of all files
+BUSY = (429, 500, 502, 503, 504)
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How often in a row a server may fail without sending anything new; waits grow as backoff · 2ⁿ seconds."""
+
+    attempts: int = 5
+    backoff: float = 0.5
+
+
+PATIENT = Patience()
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to fetch: the file, the catalogue that names it (for messages), and headers for its server."""
+
+    file: File
+    where: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    patience: Patience = PATIENT
+
+
+def land(request: Request, folder: Path, trust: bool = False) -> str:
+    """Bring one file into `folder` under its name; returns its SHA-256. Nothing is transferred if it lies there whole.
+
+    While it comes it is `NAME.part`, and a next run continues that one. Proxies are those of HTTP_PROXY, HTTPS_PROXY
+    and NO_PROXY. A file without a known hash is accepted only with `trust`; it is never continued by a next run, since
+    nothing would tell if the server's file has changed between.
+
+    Raises InputError if the file is not there, is not what the catalogue says, or cannot be transferred or written.
+    """
+    file = request.file
+    target, part = folder / file.name, folder / f"{file.name}.part"
+    if matches(target, file):
+        return verify(target, file, request.where, trust)
+    folder.mkdir(parents=True, exist_ok=True)
+    if not matches(part, file):
+        try:
+            (_copy if urlsplit(file.url).scheme == "file" else _transfer)(request, part)
+        except OSError as error:
+            raise _unwritable(part, error) from None
+    found = verify(part, file, request.where, trust)
+    os.replace(part, target)
+    return found
+
+
+def _copy(request: Request, part: Path) -> None:
+    source = Path(url2pathname(urlsplit(request.file.url).path))
+    if not source.is_file():
+        raise InputError(f"{source} is not a file; {_remedy(request)}")
+    _check_space(part, source.stat().st_size)
+    shutil.copyfile(source, part)
+
+
+def _transfer(request: Request, part: Path) -> None:
+    file, patience = request.file, request.patience
+    pinned = bool(file.sha256 or file.git)
+    failures, validator = 0, ""
+    with _session(patience) as session:
+        while True:
+            if not (pinned or validator):  # nothing would tell that the rest is of another file
+                part.unlink(missing_ok=True)
+            before = _size(part)
+            with _open(session, request, before, validator) as response:
+                # the part is not the file, but as long or longer: it is not the file's beginning
+                if response.status_code == 416 and before:
+                    part.unlink()
+                    continue
+                start = before if response.status_code == 206 else 0
+                validator = _validator(response)
+                _check_answer(response, request, part, start)
+                try:
+                    _append(response, part, start, file)
+                    return
+                except requests.RequestException as error:
+                    failures = 1 if _size(part) > before else failures + 1
+                    if failures >= patience.attempts:
+                        advice = "run again to go on from there" if pinned else "run again"
+                        raise InputError(
+                            f"{file.url} broke off after {_size(part)} bytes, {failures} times in a row "
+                            f"({type(error).__name__}); {advice}"
+                        ) from None
+            time.sleep(patience.backoff * 2 ** (failures - 1))
+
+
+def _session(patience: Patience) -> requests.Session:
+    session = requests.Session()
+    retry = Retry(
+        patience.attempts - 1,
+        backoff_factor=patience.backoff,
+        status_forcelist=BUSY,
+        raise_on_status=False,
+        retry_after_max=LONGEST,
+    )
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, HTTPAdapter(max_retries=retry))
+    return session
+
+
+def _validator(response: requests.Response) -> str:
+    """What names this very version of the file: a strong ETag, or empty."""
+    tag = response.headers.get("ETag", "")
+    return "" if tag.startswith("W/") else tag
+
+
+def _open(session: requests.Session, request: Request, start: int, validator: str) -> requests.Response:
+    # a compressed answer could not be continued, since its bytes are not the file's
+    headers = {**request.headers, "Accept-Encoding": "identity"}
+    if start:
+        headers["Range"] = f"bytes={start}-"
+    if start and validator:
+        headers["If-Range"] = validator
+    try:
+        return session.get(request.file.url, headers=headers, stream=True, timeout=TIMEOUT)
+    except requests.RequestException as error:
+        host = urlsplit(request.file.url).netloc
+        raise InputError(
+            f"{request.file.url} cannot be reached ({type(error).__name__}); check the network, the proxy and that "
+            f"{host} is up, or set {MIRROR}, and run again"
+        ) from None
+
+
+def _check_answer(response: requests.Response, request: Request, part: Path, start: int) -> None:
+    file, status = request.file, f"{response.status_code} {response.reason}"
+    if response.status_code in BUSY:
+        raise InputError(f"{file.url} answers {status}; run again later")
+    if response.status_code in (401, 403):
+        raise InputError(f"{file.url} gives no access ({status}); ask its owner, or log in where it is published")
+    if response.status_code >= 400:
+        raise InputError(f"{file.url} is not there ({status}); {_remedy(request)}")
+    if response.headers.get("Content-Type", "").startswith("text/html") and not file.name.endswith((".html", ".htm")):
+        raise InputError(f"{file.url} sends a web page, not the file; correct its url or log in there")
+    sent = response.headers.get("Content-Range", "").partition(" ")[2]
+    if response.status_code == 206 and not sent.startswith(f"{start}-"):
+        part.unlink(missing_ok=True)
+        raise InputError(f"{file.url} was asked to go on at byte {start} but sends {sent or 'no range'}; run again")
+    length = response.headers.get("Content-Length", "")
+    if length.isdecimal():
+        total = start + int(length)
+        if file.size is not None and total != file.size:
+            part.unlink(missing_ok=True)
+            raise InputError(
+                f"{file.url} has {total} bytes, but {request.where} says {file.size}; correct the size there if the "
+                "file was replaced and is the one you mean"
+            )
+        _check_space(part, total - start)
+
+
+def _append(response: requests.Response, part: Path, start: int, file: File) -> None:
+    length = response.headers.get("Content-Length", "")
+    total = start + int(length) if length.isdecimal() else file.size
+    progress = tqdm(total=total, initial=start, unit="B", unit_scale=True, desc=file.name, disable=None, leave=False)
+    with progress, part.open("ab" if start else "wb") as out:
+        for chunk in response.iter_content(CHUNK):
+            out.write(chunk)
+            progress.update(len(chunk))
+            if file.size is not None and out.tell() > file.size:
+                break  # more than there should be; the check that follows says so
+        if file.size is not None and out.tell() < file.size:
+            raise requests.ConnectionError("the answer ended early")  # a server that gives no length may just stop
+
+
+def _remedy(request: Request) -> str:
+    if os.environ.get(MIRROR):
+        return f"put it there, or set {MIRROR} to where it is, or to nothing"
+    return f"correct the url of {request.file.name} in {request.where}"
+
+
+def _check_space(part: Path, needed: int) -> None:
+    free = shutil.disk_usage(part.parent).free
+    if needed > free:
+        raise InputError(
+            f"{part.parent} has {free} bytes free, but {part.stem} needs {needed} more; free some space or give --to"
+        )
+
+
+def _unwritable(part: Path, error: OSError) -> InputError:
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    advice = "free some space or give --to, and run again" if full else "correct that or give --to"
+    return InputError(f"{part} cannot be written ({error}); {advice}")
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0

@@ -1,0 +1,143 @@
+"""`python -m rrlib fetch NAME`: one source of the catalogue, into its folder."""
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from rrlib.errors import InputError
+from rrlib.sources import hub
+from rrlib.sources.catalogue import File, Source
+from rrlib.sources.download import MIRROR, PATIENT, Patience, Request, land
+from rrlib.sources.unpack import unpack
+
+OUTPUTS = Path("outputs/sources")
+RECEIPT = "fetched.json"  # what lies in a folder: the revision, and of each file url, SHA-256 and size
+NEEDED = {"form": "a form", "account": "an account"}
+
+
+def fetch(source: Source, folder: Path, trust: bool = False, patience: Patience = PATIENT) -> list[str]:
+    """Fill `folder` with a source; returns lines to be shown. What lies there whole is not fetched again.
+
+    Files land under their names, archives as the folder they hold. A source that is a local folder is linked, not
+    copied. With the environment variable RRLIB_MIRROR, a URL or folder, files come from MIRROR/SOURCE/FILE instead;
+    their hashes stay. `trust` takes a hash or revision that the catalogue does not know from the first fetch.
+
+    Raises InputError if the source must be asked for, and as `land`, `unpack` and `hub.resolve` do.
+    """
+    folder = Path(folder)
+    if source.folder:
+        _link(source, folder)
+        return [f"{source.name}: {folder} leads to {source.folder}"]
+    if not (source.files or source.hub):
+        _check_filled(source, folder)
+        return [f"{source.name}: {folder} is filled"]
+    if folder.is_symlink():  # to a user's own files, among which nothing should land
+        raise InputError(f"{folder} is a link to {folder.resolve()}; remove the link, or give --to")
+    receipt = _read(folder)
+    revision, files, headers = _wanted(source, receipt, trust, patience)
+    names = {file.name for file in files}
+    known = {name: entry for name, entry in receipt.get("files", {}).items() if name in names}
+    lines, record = [], {"source": source.name, "revision": revision, "complete": False, "files": dict(known)}
+    if revision and not source.hub.revision and revision != receipt.get("revision"):
+        lines.append(f"{source.name}: trusted on first use; to pin it, write `revision: {revision}` in {source.where}")
+    for file in files:
+        before = known.get(file.name, {}).get("sha256")
+        if file.unpack and before and file.sha256 in (None, before) and (folder / file.folder).is_dir():
+            continue
+        pinned = bool(file.sha256 or file.git)
+        wanted = file if pinned else replace(file, sha256=before)
+        found = land(Request(wanted, source.where, headers, patience), folder, trust)
+        record["files"][file.name] = {"url": file.url, "sha256": found, "size": (folder / file.name).stat().st_size}
+        if not (pinned or before):
+            lines.append(
+                f"{source.name}: {file.name} trusted on first use; to pin it, write `sha256: {found}` in {source.where}"
+            )
+        if file.unpack:
+            unpack(folder / file.name, folder / file.folder)
+        _write(folder, record)
+        if file.unpack:
+            (folder / file.name).unlink()
+    if source.hub and source.hub.type == "model":
+        hub.refuse_code(folder)
+    _check_layout(source, folder)
+    _write(folder, record | {"complete": True})
+    return [*lines, f"{source.name}: ready in {folder}"]
+
+
+def _wanted(source: Source, receipt: dict, trust: bool, patience: Patience) -> tuple[str | None, Sequence[File], dict]:
+    """(revision, files, headers): from the mirror if there is one and the files are listed, else as the entry says."""
+    mirror = os.environ.get(MIRROR)
+    if mirror and source.files:
+        return None, [replace(file, url=_mirrored(mirror, source, file)) for file in source.files], {}
+    if not source.hub:
+        return None, source.files, {}
+    trusted = receipt.get("revision")
+    if trusted and source.hub.revision in (None, trusted) and _complete(source, receipt):
+        # a commit does not change, so the hub need not be asked again
+        archives = {file.name for file in source.files if file.unpack}
+        held = [File(name, **known, unpack=name in archives) for name, known in receipt["files"].items()]
+        return trusted, held, hub.headers()
+    revision, files = hub.resolve(source, trusted, patience)
+    if not (source.hub.revision or trusted or trust):
+        raise InputError(
+            f"{source.where} has no revision for {source.name}, whose newest is {revision}; if you trust it write "
+            f"`revision: {revision}` there, or run again with --trust-first-use"
+        )
+    return revision, files, hub.headers()
+
+
+def _complete(source: Source, receipt: dict) -> bool:
+    held = {name: known["sha256"] for name, known in receipt.get("files", {}).items()}
+    listed = all(file.name in held and file.sha256 in (None, held[file.name]) for file in source.files)
+    return bool(receipt.get("complete")) and listed
+
+
+def _mirrored(mirror: str, source: Source, file: File) -> str:
+    if "://" in mirror:
+        return f"{mirror.rstrip('/')}/{source.name}/{file.name}"
+    return Path(mirror, source.name, file.name).absolute().as_uri()
+
+
+def _link(source: Source, folder: Path) -> None:
+    if not source.folder.is_dir():
+        raise InputError(f"{source.folder} is not a folder; correct {source.name}.folder in {source.where}")
+    _check_layout(source, source.folder)
+    if folder.is_symlink():
+        folder.unlink()
+    elif folder.exists():
+        raise InputError(f"{folder} is there already and no link; move it away, or give --to")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.symlink_to(source.folder.resolve(), target_is_directory=True)
+
+
+def _check_filled(source: Source, folder: Path) -> None:
+    if not folder.is_dir() or not any(folder.iterdir()):
+        raise InputError(
+            f"{source.title} needs {NEEDED[source.access]}: ask at {source.page}, put what you get into {folder} "
+            f"({', '.join(source.layout)}), and run again"
+        )
+    _check_layout(source, folder)
+
+
+def _check_layout(source: Source, folder: Path) -> None:
+    for pattern in source.layout:
+        if not any(folder.glob(pattern)):
+            raise InputError(f"{folder} has no {pattern}, which {source.title} should have; fill or correct it")
+
+
+def _read(folder: Path) -> dict:
+    path = folder / RECEIPT
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except ValueError:
+        raise InputError(f"{path} is damaged; delete it and run again") from None
+
+
+def _write(folder: Path, record: dict) -> None:
+    unfinished = folder / f"{RECEIPT}.part"
+    unfinished.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    os.replace(unfinished, folder / RECEIPT)

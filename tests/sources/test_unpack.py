@@ -1,0 +1,178 @@
+"""Facts about archives: what they hold lands whole in one folder, and nothing can leave it or fill the disk."""
+
+import io
+import os
+import random
+import re
+import stat
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from rrlib.errors import InputError
+from rrlib.sources import unpack as module
+from rrlib.sources.unpack import unpack
+
+IMAGE = random.Random(1).randbytes(5000)
+
+
+def zipped(path: Path, members: dict[str, bytes], **options: object) -> Path:
+    with zipfile.ZipFile(path, "w", **options) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return path
+
+
+def tarred(path: Path, *members: tuple[str, bytes | None, bytes], mode: str = "w") -> Path:
+    """members: (name, type, content)."""
+    with tarfile.open(path, mode) as archive:
+        for name, kind, content in members:
+            info = tarfile.TarInfo(name)
+            info.type, info.size = kind, len(content) if kind == tarfile.REGTYPE else 0
+            info.linkname = "/etc/passwd" if kind in (tarfile.SYMTYPE, tarfile.LNKTYPE) else ""
+            archive.addfile(info, io.BytesIO(content))
+    return path
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_zip_becomes_a_folder(tmp_path):
+    unpack(zipped(tmp_path / "faces.zip", {"00/a.jpg": IMAGE, "01/b.jpg": b"b", "02/": b""}), tmp_path / "faces")
+    assert files(tmp_path / "faces") == {"00/a.jpg": IMAGE, "01/b.jpg": b"b"}
+    assert (tmp_path / "faces/02").is_dir()
+
+
+@pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2", "w:xz"])
+def test_a_tar_becomes_a_folder(tmp_path, mode):
+    archive = tarred(
+        tmp_path / "faces.tar", ("./00", tarfile.DIRTYPE, b""), ("./00/a", tarfile.REGTYPE, IMAGE), mode=mode
+    )
+    unpack(archive, tmp_path / "faces")
+    assert files(tmp_path / "faces") == {"00/a": IMAGE}
+
+
+def test_a_folder_of_the_archives_own_name_is_not_doubled(tmp_path):
+    unpack(zipped(tmp_path / "wiki.zip", {"wiki/00/a.jpg": IMAGE}), tmp_path / "wiki")
+    assert files(tmp_path / "wiki") == {"00/a.jpg": IMAGE}
+
+
+def test_what_stood_there_before_is_replaced(tmp_path):
+    unpack(zipped(tmp_path / "one.zip", {"old": b"old"}), tmp_path / "it")
+    unpack(zipped(tmp_path / "two.zip", {"new": b"new"}), tmp_path / "it")
+    assert files(tmp_path / "it") == {"new": b"new"}
+
+
+def test_a_tar_that_holds_a_zip_is_a_tar(tmp_path):
+    inner = zipped(tmp_path / "inner.zip", {"a": b"a"}).read_bytes()
+    unpack(tarred(tmp_path / "it.tar", ("inner.zip", tarfile.REGTYPE, inner)), tmp_path / "it")
+    assert list(files(tmp_path / "it")) == ["inner.zip"]
+
+
+def linked_zip(path: Path) -> Path:
+    info = zipfile.ZipInfo("link")
+    info.external_attr = (stat.S_IFLNK | 0o777) << 16
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("first", b"first")
+        archive.writestr(info, "/etc/passwd")
+    return path
+
+
+def doubled_zip(path: Path) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a", b"1")
+        with pytest.warns(UserWarning, match="Duplicate"):
+            archive.writestr("a", b"2")
+    return path
+
+
+def encrypted_zip(path: Path) -> Path:
+    content = bytearray(zipped(path, {"a": b"a"}).read_bytes())
+    content[6] |= 1  # the flag in the local header, and in the central directory
+    content[content.index(b"PK\x01\x02") + 8] |= 1
+    path.write_bytes(content)
+    return path
+
+
+OUTSIDE = "which may lead outside; nothing was unpacked"
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda path: zipped(path, {"ok": b"", "../evil": b""}), f"has the path '../evil', {OUTSIDE}"),
+        (lambda path: zipped(path, {"/evil": b""}), f"has the path '/evil', {OUTSIDE}"),
+        (lambda path: zipped(path, {"a\\..\\evil": b""}), rf"has the path 'a\\..\\evil', {OUTSIDE}"),
+        (lambda path: zipped(path, {"C:evil": b""}), f"has the path 'C:evil', {OUTSIDE}"),
+        (lambda path: tarred(path, ("a/../../evil", tarfile.REGTYPE, b"")), f"has the path 'a/../../evil', {OUTSIDE}"),
+        (lambda path: tarred(path, ("/evil", tarfile.REGTYPE, b"")), f"has the path '/evil', {OUTSIDE}"),
+        (linked_zip, "has link, a link or device; nothing was unpacked"),
+        (lambda path: tarred(path, ("s", tarfile.SYMTYPE, b"")), "has s, a link or device; nothing was unpacked"),
+        (lambda path: tarred(path, ("h", tarfile.LNKTYPE, b"")), "has h, a link or device; nothing was unpacked"),
+        (lambda path: tarred(path, ("f", tarfile.FIFOTYPE, b"")), "has f, a link or device; nothing was unpacked"),
+        (lambda path: tarred(path, ("c", tarfile.CHRTYPE, b"")), "has c, a link or device; nothing was unpacked"),
+        (doubled_zip, "has a twice; ask who made it for a sound one"),
+        (
+            lambda path: tarred(path, ("a", tarfile.REGTYPE, b""), ("a/b", tarfile.REGTYPE, b"")),
+            "has a/b twice; ask who made it for a sound one",
+        ),
+        (encrypted_zip, "has a, which is encrypted; nothing was unpacked"),
+    ],
+)
+def test_an_archive_with_anything_else_leaves_nothing_behind(tmp_path, make, message):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    archive = make(folder / "it.archive")
+    with pytest.raises(InputError) as caught:
+        unpack(archive, folder / "it")
+    assert str(caught.value) == f"{archive} {message}"
+    assert [path.name for path in tmp_path.rglob("*")] == ["folder", "it.archive"]
+
+
+def test_a_zip_bomb_is_refused_before_it_is_written(tmp_path):
+    """128 MB of zeros in 128 kB; the limit is 20 times the archive and 100 MB."""
+    path = tmp_path / "it.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("zeros", "w") as out:
+        for _ in range(16):
+            out.write(bytes(1 << 23))
+    limit = 20 * path.stat().st_size + 100_000_000
+    with pytest.raises(InputError) as caught:
+        unpack(path, tmp_path / "it")
+    assert str(caught.value) == (
+        f"{path} would unpack to more than {limit} bytes or 2000000 files, which looks like a bomb; "
+        "unpack it by hand if you trust it"
+    )
+    assert os.listdir(tmp_path) == ["it.zip"]
+
+
+def test_a_zip_that_lies_about_its_size_yields_no_more_than_it_says(tmp_path):
+    path = zipped(tmp_path / "it.zip", {"zeros": bytes(1 << 20)}, compression=zipfile.ZIP_DEFLATED)
+    content = bytearray(path.read_bytes())
+    content[22:26] = (10).to_bytes(4, "little")
+    at = content.index(b"PK\x01\x02") + 24
+    content[at : at + 4] = (10).to_bytes(4, "little")
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="is not a whole archive"):
+        unpack(path, tmp_path / "it")
+    assert os.listdir(tmp_path) == ["it.zip"]
+
+
+def test_too_many_files_are_a_bomb_too(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "MOST", 3)
+    with pytest.raises(InputError, match="or 3 files, which looks like a bomb"):
+        unpack(zipped(tmp_path / "it.zip", {str(number): b"" for number in range(4)}), tmp_path / "it")
+
+
+@pytest.mark.parametrize("mode", ["zip", "w", "w:gz"])
+def test_an_archive_cut_short_leaves_what_was_there(tmp_path, mode):
+    path = tmp_path / "it.archive"
+    whole = zipped(path, {"a": IMAGE}) if mode == "zip" else tarred(path, ("a", tarfile.REGTYPE, IMAGE), mode=mode)
+    whole.write_bytes(whole.read_bytes()[:3000])
+    (tmp_path / "it").mkdir()
+    (tmp_path / "it/before").touch()
+    with pytest.raises(InputError, match=rf"{re.escape(str(path))} is (not a whole archive|neither a zip)"):
+        unpack(path, tmp_path / "it")
+    assert files(tmp_path / "it") == {"before": b""}
