@@ -5,13 +5,14 @@ Their own answers are the labels: an attack has work to do on every sample.
 
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
 from torch import nn
 
 from rrlib.datasets.images import decode, resize
-from rrlib.datasets.synthetic.write import draw_shot, plan
+from rrlib.datasets.synthetic import write
 from rrlib.detectors.catalogue import ARCHITECTURES, build, load
 from rrlib.detectors.contract import Calibrated
 
@@ -89,7 +90,9 @@ def untrained(name: str, size: int, x: torch.Tensor) -> nn.Module:
 
 def _drawn(count: int, size: int) -> torch.Tensor:
     """Images of the study's simulator, half of them forged."""
-    return _pixels([draw_shot(shot, size=size, seed=1, strength=0.6) for shot in plan("test", count)])
+    with TemporaryDirectory() as folder:
+        drawn = write(Path(folder), size=size, images={"test": count}, seed=1, strength=0.6, workers=1)
+        return _pixels([decode(Path(folder, path)) for path in drawn["path"]])
 
 
 def _photographs(count: int, size: int) -> torch.Tensor:

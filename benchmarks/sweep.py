@@ -72,6 +72,7 @@ def contestants(chosen: Subject) -> list[Contestant]:
         contestant(f"{PEER}, frozen", peers[PEER], frozen=True),
         contestant(f"{PEER}, fast copy", peers[PEER], frozen=True, fast=True),
         contestant(f"{PEER}, its own CW setting", peers[PEER], setting=its_own),
+        contestant("this sweep, that CW setting", this_sweep, setting=its_own),
     ]
 
 

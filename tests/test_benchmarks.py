@@ -39,6 +39,16 @@ def test_a_forward_counts_only_where_no_backward_follows():
     assert (passes.gradients, passes.forwards) == (2, 2)
 
 
+def test_the_labels_are_the_detectors_own_answers():
+    from subjects import subject
+
+    resnet = subject("resnet", torch.device("cpu"))
+    assert resnet.x.shape == (32, 3, 64, 64)
+    assert len(resnet.x.unique(dim=0)) == 32
+    assert torch.equal(resnet.detector(resnet.x).argmax(dim=1), resnet.labels)
+    assert set(resnet.labels.tolist()) == {0, 1}
+
+
 def test_this_sweep_asks_at_most_for_the_least_work():
     from counting import counted
     from ours import least_work, this_sweep
