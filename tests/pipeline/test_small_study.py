@@ -51,9 +51,9 @@ def test_every_cell_has_a_page_with_numbers_that_pandas_finds_again(study, cell)
 
 
 def test_a_page_of_clips_shows_them_over_time(study):
-    page = (study / "outputs/book/evaluations/moving-gru-pgd-1.html").read_text()
-    assert "last frame that the detector has seen" in page  # text of the filmstrip's lower axis
-    assert "frames=1" in page
+    page = (study / "outputs/notebooks/evaluations/moving-gru-pgd-1.ipynb").read_text()
+    assert "<!-- last frame that the detector has seen -->" in page  # the filmstrip's lower axis, in its SVG
+    assert "frames=1" in (study / "outputs/book/evaluations/moving-gru-pgd-1.html").read_text()
     assert "Of each clip 4 frames are read" in (study / "outputs/book/datasets/moving.html").read_text()
 
 
