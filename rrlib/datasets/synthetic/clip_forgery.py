@@ -26,8 +26,9 @@ from rrlib.datasets.synthetic.motion import Motion, mouth_open, wave
 from rrlib.datasets.synthetic.scene import Scene
 from rrlib.datasets.synthetic.surface import cover, ellipse, surface
 
-RETOUCHED = 0.35
-TREMOR = 0.5
+RETOUCHED = 0.6
+TREMOR = 0.7
+CARELESSNESS = 0.1
 SLIDE = (2.0, 5.0)  # slowest and fastest wave of a face that slides, in Hz
 FAST_SPEECH = (6.0, 12.0)  # Hz
 PLACES = ("eye_height", "eye_distance", "brow_height", "nose_length", "mouth_height", "mouth_width")
@@ -38,7 +39,7 @@ SWAPPED = (
 )
 # what departs: (how many numbers, the standard deviation of each)
 DEPARTURES = {
-    "tint": (3, 0.14),  # relative, of each colour
+    "tint": (3, 0.20),  # relative, of each colour
     "turn": (2, 0.20),  # radians: yaw, pitch
     "places": (len(PLACES), 0.035),  # face units
     "softness": (1, 0.5),  # of the logarithm of the blur
@@ -100,11 +101,12 @@ def departures(
     >>> path["turn"].shape, bool((path["places"] == path["places"][0]).all())
     ((8, 2), True)
     """
+    largest = strength * changing.uniform(CARELESSNESS, 1)
     paths = {}
     for name, (count, deviation) in DEPARTURES.items():
         path = np.broadcast_to(steady.normal(size=count), (frames, count))
         if family and name in CHANGING[family] | {"tint"}:
-            share = strength if name in CHANGING[family] else TREMOR * strength
+            share = largest if name in CHANGING[family] else TREMOR * largest
             new = wave(changing, frames, *SLIDE, count) if name == "turn" else changing.normal(size=(frames, count))
             path = mix(path, new, share)
         paths[name] = deviation * path
