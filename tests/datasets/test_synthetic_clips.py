@@ -11,7 +11,16 @@ from scipy.stats import kstest
 from rrlib.datasets import catalogue
 from rrlib.datasets.clips import stream
 from rrlib.datasets.synthetic.camera import Camera, shoot
-from rrlib.datasets.synthetic.clip_forgery import CHANGING, DEPARTURES, FAMILIES, RETOUCHED, departures, mix, pictures
+from rrlib.datasets.synthetic.clip_forgery import (
+    CARELESSNESS,
+    CHANGING,
+    DEPARTURES,
+    FAMILIES,
+    RETOUCHED,
+    departures,
+    mix,
+    pictures,
+)
 from rrlib.datasets.synthetic.face import render
 from rrlib.datasets.synthetic.identity import Identity
 from rrlib.datasets.synthetic.motion import Motion, blinks, mouth_open, move, wave
@@ -125,11 +134,13 @@ def test_a_family_changes_what_it_says_and_a_real_clip_nothing(family):
     assert changed == (CHANGING[family] | {"tint"} if family else set())
 
 
-def test_the_share_that_changes_is_the_strength():
+def test_the_share_that_changes_grows_with_the_strength():
+    # the root of the mean square of a share that is uniform from CARELESSNESS to 1
+    share = ((1 + CARELESSNESS + CARELESSNESS**2) / 3) ** 0.5
     for strength in (0.2, 0.6, 1.0):
         drawn = [departures("flicker", 30, strength, rng(seed), rng(seed + 10_000))["tint"] for seed in range(100)]
         deviation = np.sqrt(np.var(drawn, axis=1, ddof=1).mean())
-        assert deviation == pytest.approx(strength * DEPARTURES["tint"][1], rel=0.1)
+        assert deviation == pytest.approx(strength * share * DEPARTURES["tint"][1], rel=0.1)
 
 
 def test_a_mixture_of_standard_normals_is_one():

@@ -9,7 +9,9 @@ retouched real clip keeps its departures for all frames; a forgery is made frame
 - `lipsync`: the mouth follows another, faster speech than brows and head do;
 - `resynthesis`: features have another place, and edges another sharpness, in each frame.
 
-In all four the tint trembles too, `TREMOR` times as much as in `flicker`. At each time the departures of a retouched
+In all four the tint trembles too, `TREMOR` times as much as in `flicker`. Forgers are not equally careless: what
+changes is, from clip to clip, anything from `CARELESSNESS` times `strength` to all of it, so that some forgeries show
+plainly and some hardly. At each time the departures of a retouched
 real clip and of a forged one have the same distribution, so that one frame tells a forgery only from the real clips
 without a filter (and, faintly, by a mouth that does not go with its brows).
 """
@@ -28,7 +30,7 @@ from rrlib.datasets.synthetic.surface import cover, ellipse, surface
 
 RETOUCHED = 0.6
 TREMOR = 0.7
-CARELESSNESS = 0.1
+CARELESSNESS = 0.1  # of the most careful forger
 SLIDE = (2.0, 5.0)  # slowest and fastest wave of a face that slides, in Hz
 FAST_SPEECH = (6.0, 12.0)  # Hz
 PLACES = ("eye_height", "eye_distance", "brow_height", "nose_length", "mouth_height", "mouth_width")
@@ -66,8 +68,8 @@ def pictures(
 ) -> Iterator[np.ndarray]:
     """The frames of a clip before any camera: (size, size, 3), float32, in [0, 1], one for each scene of `motion`.
 
-    `family` is "" for a real clip, else one of `FAMILIES`; `strength`, in (0, 1], is the share of a departure's
-    standard deviation that changes within the clip. `steady` draws what stays, the same for real and forged clips, and
+    `family` is "" for a real clip, else one of `FAMILIES`; `strength`, in (0, 1], is the largest share of a departure's
+    standard deviation that changes within a clip. `steady` draws what stays, the same for real and forged clips, and
     `changing` what changes; `donor` lends the face to `flicker` and `drift`.
     """
     retouched = steady.random() < RETOUCHED
