@@ -18,7 +18,7 @@ from rrlib.detectors.contract import Calibrated
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 REAL = REPOSITORY.parent / "shared" / "real"  # published weights and photographs; may not be part of the project
-TRAINED = REPOSITORY / "outputs" / "checkpoints" / "synthetic"  # what `make` trains
+TRAINED = REPOSITORY / "outputs" / "checkpoints"  # what `make` trains
 MARGIN = 4.0  # in logits: sure, but not saturated
 
 
@@ -44,10 +44,10 @@ class Plan:
 
 
 PLANS = {
-    "meso4": Plan(256, 8, weights=REAL / "mesonet" / "weights" / "Meso4_DF.h5"),
-    "resnet": Plan(64, 32, weights=TRAINED / "resnet-robust.safetensors"),
-    "xception": Plan(128, 4),
-    "cnn-gru": Plan(64, 4, frames=8),
+    "meso4": Plan(256, 4, weights=REAL / "mesonet" / "weights" / "Meso4_DF.h5"),
+    "resnet": Plan(64, 16, weights=TRAINED / "synthetic" / "resnet-robust.safetensors"),
+    "xception": Plan(128, 1),
+    "cnn-gru": Plan(48, 3, frames=8, weights=TRAINED / "synthetic-clips" / "cnn-gru.safetensors"),
 }
 
 

@@ -43,8 +43,8 @@ def test_the_labels_are_the_detectors_own_answers():
     from subjects import subject
 
     resnet = subject("resnet", torch.device("cpu"))
-    assert resnet.x.shape == (32, 3, 64, 64)
-    assert len(resnet.x.unique(dim=0)) == 32
+    assert resnet.x.shape == (16, 3, 64, 64)
+    assert len(resnet.x.unique(dim=0)) == 16
     assert torch.equal(resnet.detector(resnet.x).argmax(dim=1), resnet.labels)
     assert set(resnet.labels.tolist()) == {0, 1}
 
