@@ -53,10 +53,10 @@ lab: $(READY)
 	@$(BIN)/jupyter lab --notebook-dir=. notebooks
 
 # This sweep beside the libraries that attack too, about half an hour on one core; the book shows what it records.
-bench: $(READY) benchmarks/.peers
+bench: benchmarks/.peers
 	@PYTHONPATH=benchmarks/.peers $(BIN)/python benchmarks/sweep.py --record book/benchmarks
 
 # In a folder of their own, so that .venv stays what the lock says.
-benchmarks/.peers: benchmarks/requirements.txt
+benchmarks/.peers: benchmarks/requirements.txt | $(READY)
 	@rm -rf $@
 	@$(UV) --no-deps --target $@ --requirement $<
