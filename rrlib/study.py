@@ -1,16 +1,11 @@
 """params.yaml as checked dataclasses, and where the stages put what they make."""
 
-import math
 import re
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Any
 
-import yaml
-
-from rrlib import attacks, functional
+from rrlib import attacks, entries, functional
 from rrlib.attacks.sweep import Rule
 from rrlib.datasets import catalogue as datasets
 from rrlib.detectors import catalogue as detectors
@@ -21,7 +16,6 @@ from rrlib.training import Adversarial, Recipe
 
 PARAMS = Path("params.yaml")
 OUTPUTS = Path("outputs")
-LARGEST = 2**31 - 1  # seeds and sizes beyond it overflow somewhere below
 
 
 @dataclass(frozen=True)
@@ -104,15 +98,6 @@ class Study:
         return self.image.pairs() + self.video.pairs()
 
 
-class _Loader(yaml.SafeLoader):
-    """PyYAML takes 1e-3 for text (YAML 1.1); here it is a number, as in YAML 1.2 and for DVC."""
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("+-0123456789")
-)
-
-
 def dataset_folder(dataset: str) -> Path:
     """Where the prepared data set lies."""
     return OUTPUTS / "datasets" / dataset
@@ -136,27 +121,22 @@ def table_path(cell: Cell) -> Path:
 def load(path: Path = PARAMS) -> Study:
     """Read and check a study; nothing is run. Raises InputError with the key, what was found and what is allowed."""
     where = str(path)
-    try:
-        given = yaml.load(Path(path).read_text(encoding="utf-8"), _Loader)
-    except FileNotFoundError:
-        raise InputError(f"{where} is absent; run this from the repository's root, where the study lies") from None
-    except (yaml.YAMLError, ValueError) as error:
-        raise InputError(f"{where} is not valid YAML: {' '.join(str(error).split())}") from error
+    given = entries.read(path)
     parts = tuple(Half.__dataclass_fields__)
     own = tuple(name for name in Study.__dataclass_fields__ if name != "image")
-    given = _mapping(given, where, required=(*own, *parts))
+    given = entries.mapping(given, where, required=(*own, *parts))
     attacks.check_epsilons(given["epsilons"], f"{where}: epsilons")
-    video = _mapping(given["video"], f"{where}: video", required=parts)
+    video = entries.mapping(given["video"], f"{where}: video", required=parts)
     study = Study(
-        seed=_whole(given["seed"], f"{where}: seed", 0),
-        device=_choice(given["device"], DEVICES, f"{where}: device"),
-        batch_size=_whole(given["batch_size"], f"{where}: batch_size", 1),
-        workers=_whole(given["workers"], f"{where}: workers", 0),
-        fold=_choice(given["fold"], (True, False), f"{where}: fold"),
-        compiled=_choice(given["compiled"], (True, False), f"{where}: compiled"),
-        distance=_choice(given["distance"], functional.DISTANCES, f"{where}: distance"),
+        seed=entries.whole(given["seed"], f"{where}: seed", 0),
+        device=entries.choice(given["device"], DEVICES, f"{where}: device"),
+        batch_size=entries.whole(given["batch_size"], f"{where}: batch_size", 1),
+        workers=entries.whole(given["workers"], f"{where}: workers", 0),
+        fold=entries.choice(given["fold"], (True, False), f"{where}: fold"),
+        compiled=entries.choice(given["compiled"], (True, False), f"{where}: compiled"),
+        distance=entries.choice(given["distance"], functional.DISTANCES, f"{where}: distance"),
         epsilons=tuple(given["epsilons"]),
-        tolerances=_tolerances(given["tolerances"], f"{where}: tolerances"),
+        tolerances=entries.tolerances(given["tolerances"], f"{where}: tolerances"),
         highlight=_highlight(given["highlight"], f"{where}: highlight"),
         image=_half({name: given[name] for name in parts}, f"{where}: ", video=False),
         video=_half(video, f"{where}: video.", video=True),
@@ -171,9 +151,9 @@ def load(path: Path = PARAMS) -> Study:
 def _half(given: dict, where: str, video: bool) -> Half:
     """One half, whose data sets and detectors must all be for clips, or all for images."""
     half = Half(
-        datasets=_entries(given["datasets"], f"{where}datasets", _dataset),
-        detectors=_entries(given["detectors"], f"{where}detectors", _detector),
-        attacks=_entries(given["attacks"], f"{where}attacks", _attack),
+        datasets=entries.named(given["datasets"], f"{where}datasets", _dataset),
+        detectors=entries.named(given["detectors"], f"{where}detectors", _detector),
+        attacks=entries.named(given["attacks"], f"{where}attacks", _attack),
     )
     for name, entry in half.datasets.items():
         _check_place(entry["kind"] in datasets.CLIP_KINDS, video, f"{where}datasets.{name}")
@@ -208,34 +188,11 @@ def _check_apart(study: Study, where: str) -> None:
             raise InputError(f"{where}: {part} and video.{part} share the name {min(both)}; rename one")
 
 
-def _mapping(value: object, where: str, required: tuple = (), optional: tuple = ()) -> dict:
-    if not isinstance(value, dict):
-        raise InputError(f"{where} holds {value!r}; it holds the keys {', '.join([*required, *optional])}")
-    for key in value:
-        if key not in (*required, *optional):
-            allowed = ", ".join([*required, *optional])
-            raise InputError(f"{where}: {key} is not a known key; choose from {allowed}")
-    for key in required:
-        if key not in value:
-            raise InputError(f"{where} lacks {key}; add it (required: {', '.join(required)})")
-    return value
-
-
-def _entries(value: object, where: str, read: Callable) -> dict:
-    if not isinstance(value, dict):
-        raise InputError(f"{where} holds {value!r}; give entries by name, or {{}} for none")
-    for name in value:
-        # names become file names and stage names
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", str(name)):
-            raise InputError(f"{where}: the name {name!r} is not allowed; use letters, digits, - and _")
-    return {str(name): read(str(name), entry, f"{where}.{name}") for name, entry in value.items()}
-
-
 def _dataset(name: str, entry: object, where: str) -> dict:
     if not isinstance(entry, dict) or not all(isinstance(key, str) for key in entry):
         raise InputError(f"{where} holds {entry!r}; give its kind, one of {', '.join(datasets.KINDS)}, and options")
     datasets.check(where, entry)
-    _whole(entry["seed"], f"{where}.seed", 0)
+    entries.whole(entry["seed"], f"{where}.seed", 0)
     if not isinstance(entry.get("source", ""), str):
         raise InputError(f"{where}.source is {entry['source']!r}; give the path of a folder or CSV file")
     return entry
@@ -243,21 +200,21 @@ def _dataset(name: str, entry: object, where: str) -> dict:
 
 def _detector(name: str, entry: object, where: str) -> Detector:
     optional = ("seed", "training", "weights", "sha256", "labels")
-    entry = _mapping(entry, where, required=("architecture", "input_size"), optional=optional)
+    entry = entries.mapping(entry, where, required=("architecture", "input_size"), optional=optional)
     architecture = entry["architecture"]
     given = ("training" in entry) + ("weights" in entry)
     if given == 2 or (given == 0 and not detectors.brings_weights(architecture)):
         raise InputError(f"{where}: give either training (how to train it) or weights (a file with its sha256)")
     if ("weights" in entry) != ("sha256" in entry):
         raise InputError(f"{where}: weights and sha256 go together; `sha256sum FILE` prints what to write")
-    size = _whole(entry["input_size"], f"{where}.input_size", 1)
+    size = entries.whole(entry["input_size"], f"{where}.input_size", 1)
     detectors.check(architecture, size, where, entry.get("labels"))
     if "weights" in entry:
         _check_weights(entry, where)
     return Detector(
         architecture=architecture,
         input_size=size,
-        seed=_whole(entry.get("seed", 0), f"{where}.seed", 0),
+        seed=entries.whole(entry.get("seed", 0), f"{where}.seed", 0),
         training=_recipe(entry["training"], where) if "training" in entry else None,
         weights=Path(entry["weights"]) if "weights" in entry else None,
         sha256=entry.get("sha256"),
@@ -274,12 +231,12 @@ def _check_weights(entry: dict, where: str) -> None:
 
 
 def _recipe(entry: object, where: str) -> Recipe:
-    entry = dict(_mapping(entry, f"{where}.training", optional=tuple(Recipe.__dataclass_fields__)))
+    entry = dict(entries.mapping(entry, f"{where}.training", optional=tuple(Recipe.__dataclass_fields__)))
     if entry.get("adversarial") is not None:
         below = f"{where}.training.adversarial"
-        nested = _mapping(entry["adversarial"], below, required=("epsilon",), optional=("steps",))
-        entry["adversarial"] = _placed(below, Adversarial, **nested)
-    return _placed(where, Recipe, **entry)
+        nested = entries.mapping(entry["adversarial"], below, required=("epsilon",), optional=("steps",))
+        entry["adversarial"] = entries.placed(below, Adversarial, **nested)
+    return entries.placed(where, Recipe, **entry)
 
 
 def _attack(name: str, entry: object, where: str) -> Rule:
@@ -287,55 +244,19 @@ def _attack(name: str, entry: object, where: str) -> Rule:
         raise InputError(f"{where} holds {entry!r}; give its rule, such as pgd, and that rule's options")
     options = {key: value for key, value in entry.items() if key != "rule"}
     try:
-        return _placed(where, attacks.rule, entry["rule"], **options)
+        return entries.placed(where, attacks.rule, entry["rule"], **options)
     except TypeError as error:
         raise InputError(f"{where}: {entry['rule']} cannot take {options!r} ({error}); correct its options") from None
 
 
-def _placed(where: str, make: Callable, *arguments: object, **options: object) -> Any:
-    """What `make` returns; its complaint, which cannot know the place in params.yaml, begins with `where`."""
-    try:
-        return make(*arguments, **options)
-    except InputError as error:
-        raise InputError(f"{where}: {error}") from None
-
-
-def _tolerances(value: object, where: str) -> tuple[float, ...]:
-    if not isinstance(value, list) or not value:
-        raise InputError(f"{where}: {value!r} is given; list at least one number ≥ 0")
-    for tolerance in value:
-        _tolerance(tolerance, where)
-    if value != sorted(set(value)):
-        raise InputError(f"{where}: {value} is given; list each once, in increasing order")
-    return tuple(value)
-
-
-def _tolerance(value: object, where: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
-        raise InputError(f"{where}: {value!r} is given; a tolerance is a finite number ≥ 0")
-    return value
-
-
 def _highlight(value: object, where: str) -> Highlight:
-    value = _mapping(value, where, required=("epsilon", "tolerance", "attack"))
+    value = entries.mapping(value, where, required=("epsilon", "tolerance", "attack"))
     attacks.check_epsilons([value["epsilon"]], f"{where}.epsilon")
-    return Highlight(value["epsilon"], _tolerance(value["tolerance"], f"{where}.tolerance"), value["attack"])
+    return Highlight(value["epsilon"], entries.tolerance(value["tolerance"], f"{where}.tolerance"), value["attack"])
 
 
 def _check_highlight(study: Study, where: str) -> None:
-    _choice(study.highlight.epsilon, study.epsilons, f"{where}.epsilon")
+    entries.choice(study.highlight.epsilon, study.epsilons, f"{where}.epsilon")
     for half in (study.image, study.video):
         if half.cells():
-            _choice(study.highlight.attack, half.attacks, f"{where}.attack")
-
-
-def _choice(value: object, allowed: Iterable, where: str) -> object:
-    if value not in list(allowed):
-        raise InputError(f"{where}: {value} is not known; choose from {', '.join(map(str, allowed))}")
-    return value
-
-
-def _whole(value: object, where: str, least: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= LARGEST:
-        raise InputError(f"{where} is {value!r}; it is a whole number from {least} to {LARGEST}")
-    return value
+            entries.choice(study.highlight.attack, half.attacks, f"{where}.attack")

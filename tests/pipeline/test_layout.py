@@ -11,7 +11,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 FLOORS = [
     {"errors"},
-    {"functional", "metrics", "devices", "detectors", "datasets", "attacks", "sources"},
+    {"entries", "functional", "metrics", "devices", "detectors", "datasets", "attacks", "sources"},
     {"evaluation", "training", "tables", "resume"},
     {"study", "statistics", "summary", "linearity", "figures", "figure1", "pictures"}
     | {"guardrails", "findings", "provenance"},
