@@ -3,9 +3,9 @@
 import re
 
 import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
 import pytest
+from drawn import cell, lines, value
 
 from rrlib import figure1, figures, summary
 from rrlib.errors import InputError
@@ -16,22 +16,6 @@ def style():
     figures.set_style()
     yield
     plt.close("all")
-
-
-def lines(ax, label: str) -> np.ndarray:
-    """The y values of the line with that label."""
-    (line,) = [line for line in ax.get_lines() if line.get_label() == label]
-    return np.asarray(line.get_ydata())
-
-
-def value(table: pd.DataFrame, measure: str, tolerance: float | None = None) -> np.ndarray:
-    data = summary.by_epsilon(table, [] if tolerance is None else [tolerance])
-    return data[data["measure"] == measure]["value"].to_numpy()
-
-
-def cell(table: pd.DataFrame, dataset: str, detector: str, attack: str) -> pd.DataFrame:
-    chosen = (table["dataset"] == dataset) & (table["detector"] == detector) & (table["attack"] == attack)
-    return table[chosen]
 
 
 def panels(figure) -> dict[str, tuple]:

@@ -4,6 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from drawn import cell, lines, value
 
 from rrlib import figures, linearity, summary
 
@@ -18,22 +19,6 @@ def style():
 @pytest.fixture
 def ax():
     return plt.figure().add_subplot()
-
-
-def lines(ax, label: str) -> np.ndarray:
-    """The y values of the line with that label."""
-    (line,) = [line for line in ax.get_lines() if line.get_label() == label]
-    return np.asarray(line.get_ydata())
-
-
-def value(table: pd.DataFrame, measure: str, tolerance: float | None = None) -> np.ndarray:
-    data = summary.by_epsilon(table, [] if tolerance is None else [tolerance])
-    return data[data["measure"] == measure]["value"].to_numpy()
-
-
-def cell(table: pd.DataFrame, dataset: str, detector: str, attack: str) -> pd.DataFrame:
-    chosen = (table["dataset"] == dataset) & (table["detector"] == detector) & (table["attack"] == attack)
-    return table[chosen]
 
 
 @pytest.mark.parametrize("count", [1, 4, 8])

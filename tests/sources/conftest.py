@@ -10,20 +10,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from entry import ENTRY
 
 from rrlib.sources import catalogue, fetch
 from rrlib.sources.catalogue import Source
 from rrlib.sources.download import Patience
-
-ENTRY = {
-    "kind": "checkpoint",
-    "media": "images",
-    "title": "A test",
-    "access": "open",
-    "page": "https://example.org",
-    "licence": "MIT",
-    "cite": "none",
-}
 
 
 @dataclass

@@ -10,21 +10,13 @@ from pathlib import Path
 
 import pytest
 import yaml
+from entry import ENTRY
 
 from rrlib.__main__ import main
 from rrlib.sources import catalogue, table
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CONTENT = bytes(range(256)) * 4000
-ENTRY = {
-    "kind": "checkpoint",
-    "media": "images",
-    "title": "A test",
-    "access": "open",
-    "page": "https://example.org",
-    "licence": "MIT",
-    "cite": "none",
-}
 
 
 @pytest.fixture
