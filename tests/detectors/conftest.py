@@ -13,6 +13,7 @@ import pytest
 import torch
 import yaml
 from PIL import Image
+from processor import PLAIN
 from torch import nn
 
 from rrlib import study
@@ -72,15 +73,6 @@ def mesoinception4_h5(tmp_path: Path) -> Path:
     return write_keras(tmp_path / "mesoinception4.h5", MESOINCEPTION4, [11, 12, 16, 16])
 
 
-IMAGE_PROCESSOR = {
-    "image_processor_type": "ViTImageProcessor",
-    "size": {"height": 32, "width": 32},
-    "resample": 2,
-    "image_mean": [0.4, 0.5, 0.6],
-    "image_std": [0.2, 0.25, 0.3],
-}
-
-
 @pytest.fixture
 def small() -> Iterator[dict]:
     """Options of a small transformer; inside, random weights are the same in every run.
@@ -99,7 +91,7 @@ def save_model(tmp_path) -> Callable[..., Path]:
 
     def save(name: str, model: nn.Module, **changes: object) -> Path:
         model.save_pretrained(tmp_path / name)
-        (tmp_path / name / "preprocessor_config.json").write_text(json.dumps(IMAGE_PROCESSOR | changes))
+        (tmp_path / name / "preprocessor_config.json").write_text(json.dumps(PLAIN | changes))
         return tmp_path / name
 
     return save

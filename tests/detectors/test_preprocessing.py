@@ -7,16 +7,10 @@ import pytest
 import torch
 import transformers
 from PIL import Image
+from processor import PLAIN
 
 from rrlib.detectors.preprocessing import from_config
 
-PLAIN = {
-    "image_processor_type": "ViTImageProcessor",
-    "size": {"height": 32, "width": 32},
-    "resample": 2,
-    "image_mean": [0.4, 0.5, 0.6],
-    "image_std": [0.2, 0.25, 0.3],
-}
 CROP = PLAIN | {
     "image_processor_type": "VideoMAEImageProcessor",
     "size": {"shortest_edge": 40},
