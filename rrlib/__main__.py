@@ -11,8 +11,13 @@ from rrlib.errors import InputError
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; 0 when it went well, 1 when the input cannot be used, 130 when it was interrupted."""
     options = _parser().parse_args(arguments)
-    # Threads that spin while they wait cost a busy machine several times the work; read once, when torch is loaded.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # As in the Makefile: the first is read when torch is loaded, the others when a process, here a kernel, begins.
+    for name, value in (
+        ("OMP_WAIT_POLICY", "PASSIVE"),
+        ("MALLOC_MMAP_MAX_", "0"),
+        ("MALLOC_TRIM_THRESHOLD_", "4000000000"),
+    ):
+        os.environ.setdefault(name, value)
     try:
         options.run(options)
     except InputError as error:

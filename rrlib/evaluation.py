@@ -119,7 +119,7 @@ def batches(
     """
     cell = cell or Cell("", type(detector).__name__, str(attack))
     detector = place(copy.deepcopy(detector), device).eval()
-    attacked = _attacked(detector, dataset, batch_size, device, fold, compiled, cell.detector)
+    attacked = climbed(detector, dataset, batch_size, device, fold, compiled, cell.detector)
     done = min(first * batch_size, len(dataset))
     loader = DataLoader(
         Subset(dataset, range(done, len(dataset))),
@@ -147,7 +147,7 @@ def batches(
             progress.update(len(x))
 
 
-def _attacked(
+def climbed(
     detector: nn.Module,
     dataset: Dataset,
     batch_size: int,
@@ -156,7 +156,10 @@ def _attacked(
     compiled: bool,
     name: str,
 ) -> FastCopy:
-    """What the attack climbs; a run that goes on after an interruption decides by the same first batch."""
+    """What an attack climbs: `detector`, on its device, or its fast copy if they agree on the data set's first batch.
+
+    That batch decides even for a run that goes on after an interruption, so that both climb the same.
+    """
     attacked = FastCopy(detector, "the detector itself")
     if fold:
         first = default_collate([dataset[number][0] for number in range(min(batch_size, len(dataset)))])

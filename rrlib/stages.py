@@ -119,7 +119,7 @@ def evaluate_cell(study: Study, cell: Cell, table_file: Path | str = "") -> pd.D
     if not table_file:
         return evaluation.joined(run())
     folder = unfinished_folder(cell)
-    first = resume.begin(folder, _key(cell, rule, study.epsilons, options))
+    first = resume.begin(folder, key(cell, rule, study.epsilons, options))
     for number, part in enumerate(run(first=first), start=first):
         resume.keep(folder, number, part)
     resume.finish(folder, table_file)
@@ -140,10 +140,10 @@ def attack_of(study: Study, cell: Cell) -> Rule:
     return half.attacks[cell.attack]
 
 
-def _key(cell: Cell, rule: Rule, epsilons: Iterable[float], options: dict) -> str:
+def key(cell: Cell, rule: Rule, epsilons: Iterable[float], options: dict) -> str:
     """Everything that the numbers of a cell depend on, as text: names, options, versions and hashes of what is read."""
     code = Path(__file__).parent
-    sources = [*sorted(code.glob("attacks/*.py")), *sorted(code.glob("detectors/*.py"))]
+    sources = [path for part in ("attacks", "datasets", "detectors") for path in sorted(code.glob(f"{part}/*.py"))]
     read = [
         checkpoint_path(cell.dataset, cell.detector),
         dataset_folder(cell.dataset) / "manifest.csv",
@@ -153,7 +153,8 @@ def _key(cell: Cell, rule: Rule, epsilons: Iterable[float], options: dict) -> st
     ]
     hashes = [f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}" for path in read]
     made_with = f"torch {torch.__version__}, {torch.get_num_threads()} threads"
-    return "\n".join([str(cell), repr(rule), repr(list(epsilons)), repr(options), made_with, *hashes])
+    reading = repr(datasets.clip_report(dataset_folder(cell.dataset)))
+    return "\n".join([str(cell), repr(rule), repr(list(epsilons)), repr(options), made_with, reading, *hashes])
 
 
 def read_halves(study: Study) -> dict[str, pd.DataFrame]:
@@ -170,9 +171,13 @@ def attack_again(study: Study, cell: Cell, samples: list[str], epsilon: float) -
     x = torch.stack([test[number][0] for number in numbers])
     labels = torch.tensor([test[number][1] for number in numbers])
     device = resolve(study.device)
+    detector = place(loaded.detector, device)
+    climbed = evaluation.climbed(
+        detector, test, samples_at_once(study, test), device, study.fold, compiled=False, name=cell.detector
+    )
     (attacked,) = attacks.sweep(
         attack_of(study, cell),
-        place(loaded.detector, device),
+        climbed.detector,
         place_batch(x, device),
         labels.to(device),
         [epsilon],

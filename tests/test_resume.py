@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from rrlib import resume, stages, study, tables
+from rrlib.datasets import clips
 from rrlib.errors import InputError
 from rrlib.evaluation import Cell
 
@@ -142,6 +143,20 @@ def test_a_killed_evaluation_goes_on_and_gives_the_same_bytes(tmp_path, monkeypa
     assert int(re.search(r"(\d+)/48", log).group(1)) >= 12  # the bar begins where the last run was killed
     assert table.read_bytes() == expected
     assert not unfinished.exists()
+
+
+def test_a_cell_whose_clips_are_read_otherwise_begins_anew(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path, folder = study.checkpoint_path(*CELL[:2]), study.dataset_folder(CELL.dataset)
+    for file in (path, folder / "manifest.csv"):
+        file.parent.mkdir(parents=True)
+        file.write_text("as before")
+    keys = []
+    for stride in (None, 1, 2, 1):
+        clips.write_report(folder, frames=8, stride=stride)
+        keys.append(stages.key(CELL, "pgd", [0.01], {}))
+    assert keys[1] == keys[3]
+    assert len(set(keys)) == 3
 
 
 PEAK = """

@@ -30,36 +30,25 @@ def to_tanh_space(x: torch.Tensor) -> torch.Tensor:
 
 
 class Search:
-    """Adam (Kingma and Ba 2015, arXiv 1412.6980, algorithm 1, β = 0.9 and 0.999) on w, for x′ = `to_pixels(w)`.
+    """Adam (Kingma and Ba 2015, arXiv 1412.6980) on w, for x′ = `to_pixels(w)`: every pixel is on its own.
 
-    Every pixel is on its own. torch.optim's Adam gives the same step; its first use imports a compiler, which takes
-    seconds. Here a step goes over the pixels as seldom as it can and takes no new memory: these passes are what the
-    attack costs besides its gradients.
+    A step goes over the pixels as seldom as it can: these passes are what the attack costs besides its gradients.
     """
 
     def __init__(self, x: torch.Tensor, learning_rate: float):
-        self.learning_rate, self.time = learning_rate, 0
         self.w = to_tanh_space(x)
         self.tanh, self.x = self.w.tanh(), x.clone()
-        self.mean, self.square, self.spare = torch.zeros_like(x), torch.zeros_like(x), torch.empty_like(x)
         self._half = x.new_tensor(0.5)
-        self._steepest = x.new_tensor(1 / (2 * math.tanh(EDGE)))
+        # what `step` gives it is tanh(EDGE) times the gradient with respect to w, and so is its 1e-8
+        self._adam = torch.optim.Adam([self.w], lr=learning_rate, eps=1e-8 * math.tanh(EDGE), fused=True)
 
-    def step(self, gradient: torch.Tensor) -> None:
-        """Move w, and with it `x`, against the gradient with respect to x, which is used up."""
-        steepest = float(self._steepest)
-        # the derivative of to_pixels, (1 − tanh² w) / (2 tanh EDGE)
-        slope = torch.addcmul(self._steepest, self.tanh, self.tanh, value=-steepest, out=self.spare)
-        gradient.mul_(slope)
-        self.time += 1
-        self.mean.lerp_(gradient, 0.1)
-        self.square.mul_(0.999).addcmul_(gradient, gradient, value=0.001)
-        # both corrections of the means' start at zero as one factor of the step
-        unbiased = (1 - 0.999**self.time) ** 0.5
-        root = torch.sqrt(self.square, out=self.spare).add_(1e-8 * unbiased)
-        self.w.addcdiv_(self.mean, root, value=-self.learning_rate * unbiased / (1 - 0.9**self.time))
+    def step(self, half: torch.Tensor) -> None:
+        """Move w, and with it `x`, against a gradient with respect to x, of which `half` is given and used up."""
+        # times the slope of tanh, 1 − tanh² w; that of to_pixels is 1 / (2 tanh(EDGE)) times as large
+        self.w.grad = torch.ops.aten.tanh_backward.grad_input(half, self.tanh, grad_input=half)
+        self._adam.step()
         torch.tanh(self.w.clamp_(-EDGE, EDGE), out=self.tanh)
-        torch.add(self._half, self.tanh, alpha=steepest, out=self.x).clamp_(0, 1)
+        torch.add(self._half, self.tanh, alpha=1 / (2 * math.tanh(EDGE)), out=self.x).clamp_(0, 1)
 
 
 @dataclass(frozen=True)
@@ -114,8 +103,8 @@ class CWL2:
             margin, gradient = clean_margin, clean_gradient
             difference.zero_()
             for _ in range(self.steps - 1):
-                pull = torch.where(margin <= self.confidence, c, 0).to(x.dtype)
-                search.step(difference.mul_(2).addcmul_(gradient, like(pull, x), value=-1))
+                pull = torch.where(margin <= self.confidence, c / 2, 0).to(x.dtype)
+                search.step(difference.addcmul_(gradient, like(pull, x), value=-1))
                 margin, gradient = margin_gradient(clean.detector, search.x, clean.labels)
                 found |= exists(gradient)
                 torch.sub(search.x, x, out=difference)

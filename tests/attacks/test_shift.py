@@ -56,7 +56,7 @@ def test_on_a_linear_detector_the_shift_is_that_of_the_better_corner(bias):
         assert torch.allclose(shifts(detector, x, attacked.images), best, rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("other", ["noise", "pgd", "cw"])
+@pytest.mark.parametrize("other", ["noise", "fgsm", "pgd", "cw"])
 @pytest.mark.parametrize("architecture", ["linear", "resnet"])
 def test_no_attack_on_the_same_way_shifts_a_sample_further(architecture, other):
     detector, size = (Linear(), 8) if architecture == "linear" else (build("resnet", 32, seed=0).double(), 32)
@@ -83,6 +83,28 @@ def test_a_random_start_that_shifts_more_than_what_follows_is_kept():
 
     (attacked,) = sweep(rule("shift", steps=1), Peak(), x, labels, [0.2])
     assert torch.equal(attacked.images, noise.images)
+
+
+def test_one_large_step_counts_where_it_beats_many_small_ones():
+    x, labels = batch()
+    direction = Linear().weight.sign().view(1, 3, 8, 8)
+
+    class Well(nn.Module):
+        """Fake in a far corner, uphill of x, and with a slope that leads back from everywhere on the way there."""
+
+        def forward(self, images):
+            far = ((images - x) * direction).flatten(1).mean(1) / 0.2
+            z = torch.where(far > 0.9, 10 + 0 * far, torch.where(far > 0, -far, far))
+            return torch.stack([-z, z], dim=1)
+
+    x = x.clamp(0.3, 0.7)
+    options = {"steps": 10, "random_start": False}
+    (fgsm,) = sweep("fgsm", Well(), x, torch.zeros_like(labels), [0.2])
+    (pgd,) = sweep(rule("pgd", **options), Well(), x, torch.zeros_like(labels), [0.2])
+    (shift,) = sweep(rule("shift", **options), Well(), x, labels, [0.2])
+    assert (shifts(Well(), x, fgsm.images) > 0.4).all()
+    assert (shifts(Well(), x, pgd.images) < 0.3).all()
+    assert torch.equal(shift.images, fgsm.images)
 
 
 def test_an_answer_that_is_wrong_already_is_moved_where_pgd_leaves_it():
@@ -118,14 +140,14 @@ def test_a_saturated_detector_is_still_moved_towards_its_border():
     assert torch.allclose(attacked.images, corners(detector, x, 0.05)[1])  # … and the smaller z is known all the same
 
 
-def test_an_epsilon_takes_one_gradient_less_than_two_climbs():
+def test_an_epsilon_takes_one_gradient_less_than_two_climbs_and_two_single_steps():
     detector, (x, labels) = nn.Sequential(Linear()), batch()
     gradients, forwards = [], []
     detector.register_full_backward_hook(lambda *_: gradients.append(1))
     detector.register_forward_hook(lambda *_: forwards.append(1))
     list(sweep(rule("shift", steps=4), detector, x, labels, [0.01, 0.1]))
-    assert len(gradients) == 2 * (2 * 4 - 1)
-    assert len(forwards) == len(gradients) + 1 + 2 * 2  # the clean image once, the end of each climb
+    assert len(gradients) == 1 + 2 * (2 * 4 - 1)  # the clean image once
+    assert len(forwards) == len(gradients) + 2 * (2 + 2)  # the end of each climb, and both corners
 
 
 def test_without_a_gradient_the_random_start_is_all_that_moves_and_the_sample_is_reported():
