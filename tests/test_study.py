@@ -104,6 +104,12 @@ def test_a_study_says_what_its_file_says():
     assert found.datasets == SOUND["datasets"] | SOUND["video"]["datasets"]
 
 
+@pytest.mark.parametrize("layout", ["celeb-df", {"name": "faceforensics", "compression": "c23", "splits": "lists"}])
+def test_clips_may_be_laid_out_as_a_published_data_set(layout):
+    found = load(changed("video.datasets.moving.layout", layout))
+    assert found.video.datasets["moving"] == SOUND["video"]["datasets"]["moving"] | {"layout": layout}
+
+
 def test_cells_and_pairs_keep_the_order_of_the_file():
     found = load(SOUND)
     assert found.cells()[:3] == [
@@ -181,6 +187,12 @@ WHOLE = f"it is a whole number from {{}} to {2**31 - 1}"
         ("highlight.epsilon", 2, "highlight.epsilon: 2 is given; epsilon is a number of pixel units in [0, 1]"),
         ("highlight.tolerance", -1, "highlight.tolerance: -1 is given; a tolerance is a finite number ≥ 0"),
         ("highlight.attack", "cw", "highlight.attack: cw is not known; choose from noise, pgd"),
+        # layouts
+        (
+            "video.datasets.moving.layout",
+            "ffpp",
+            "video.datasets.moving.layout.ffpp is not known; choose from faceforensics, celeb-df, dfdc",
+        ),
         # training or weights
         (
             "detectors.meso.training",

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 from torch.utils.data import Dataset
 
-from rrlib.datasets import clips, crops, manifest, synthetic
+from rrlib.datasets import clips, crops, layouts, manifest, synthetic
 from rrlib.datasets import folder as sources
 from rrlib.datasets.clips import ClipSet
 from rrlib.datasets.images import ImageSet
@@ -43,9 +43,10 @@ def prepare(name: str, definition: dict, folder: Path) -> None:
       for DVC only.
     - folder takes images as they lie: source (see `rrlib.datasets.folder.read`; relative to the working directory)
       and seed. Nothing is copied: the manifest's paths lead from `folder` to the source.
-    - clips takes videos and folders of frames in the same way: source, seed, frames and stride (see
-      `rrlib.datasets.clips.stream`), on_error (stop, or skip what cannot be used), and crop, which cuts faces out into
-      new videos in `folder`: scale (of the box; at least 1) and size (pixels). A clips.json says what was done.
+    - clips takes videos and folders of frames in the same way: source, seed, layout (of a published data set, see
+      `rrlib.datasets.layouts`), frames and stride (see `rrlib.datasets.clips.stream`), on_error (stop, or skip what
+      cannot be used), and crop, which cuts faces out into new videos in `folder`: scale (of the box; at least 1) and
+      size (pixels). A clips.json says what was done.
     - synthetic-clips draws faces that move: size (pixels), frames (of each clip, all of which are read), clips (split →
       count), strength, seed; `source` as for synthetic.
 
@@ -117,6 +118,8 @@ def _check_clips(where: str, options: dict) -> None:
         _check_whole(f"{where}.stride", options["stride"], 1)
     if options.get("on_error", "stop") not in ON_ERROR:
         raise unknown(f"{where}.on_error", options["on_error"], ON_ERROR)
+    if "layout" in options:
+        layouts.check(f"{where}.layout", options["layout"])
     crop = options.get("crop", {})
     if not isinstance(crop, dict) or crop.keys() - {"scale", "size"}:
         raise InputError(f"{where}.crop is {crop!r}; give {{scale: {crops.SCALE}, size: {crops.SIZE}}} or either")
@@ -168,8 +171,7 @@ def _clips(folder: Path, options: dict) -> pd.DataFrame:
 
     if crop:
         crops.check_installed()
-    skipped = [] if options.get("on_error") == "skip" else None
-    frame = sources.read(source, options["seed"], sources.of_clips(cut if crop else decode), skipped)
+    frame, skipped = _read(source, options, sources.of_clips(cut if crop else decode))
     if crop:
         counts = {path: faceless[sample] for sample, path in zip(frame["sample"], frame["path"], strict=True)}
         crop |= {"frames": frames * len(frame), "without_face": sum(counts.values())}
@@ -177,8 +179,17 @@ def _clips(folder: Path, options: dict) -> pd.DataFrame:
         paths = [f"{sample}.mkv" for sample in frame["sample"]]
     else:
         paths = [(root / path).as_posix() for path in frame["path"]]
-    clips.write_report(folder, frames, stride, skipped or [], crop)
+    clips.write_report(folder, frames, stride, skipped, crop)
     return frame.assign(path=paths)
+
+
+def _read(source: Path, options: dict, samples: sources.Samples) -> tuple[pd.DataFrame, list[dict]]:
+    """The rows of a source of clips, and what has none: path and reason."""
+    skipped = [] if options.get("on_error") == "skip" else None
+    if "layout" in options:
+        return layouts.read(source, options["layout"], options["seed"], samples, skipped)
+    layouts.refuse(source)
+    return sources.read(source, options["seed"], samples, skipped), skipped or []
 
 
 def _way(folder: Path, source: Path) -> Path:
@@ -199,7 +210,7 @@ def _clear(folder: Path) -> None:
 KINDS: dict[str, tuple[Callable, Callable, set[str], set[str]]] = {
     "synthetic": (_drawn, _check_drawn, {"size", "images", "strength", "seed"}, {"source"}),
     "folder": (_taken, lambda where, options: None, {"source", "seed"}, set()),
-    "clips": (_clips, _check_clips, {"source", "seed", "frames"}, {"stride", "on_error", "crop"}),
+    "clips": (_clips, _check_clips, {"source", "seed", "frames"}, {"stride", "on_error", "crop", "layout"}),
     "synthetic-clips": (
         _drawn_clips,
         _check_drawn_clips,

@@ -1,6 +1,6 @@
 """A user's own images or clips, as they lie: a folder with real/ and fake/, or a CSV file that lists them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -70,19 +70,30 @@ def read(source: Path, seed: int, samples: Samples = IMAGES, skipped: list[dict]
     source = Path(source)
     table = _table(source)
     frame = _listed(table, samples) if table else _found(source, samples)
+    return usable(frame, root(source), samples, skipped, lambda rows: dealt(rows, str(source), seed))
+
+
+def usable(
+    frame: pd.DataFrame,
+    folder: Path,
+    samples: Samples,
+    skipped: list[dict] | None,
+    deal: Callable[[pd.DataFrame], pd.DataFrame],
+) -> pd.DataFrame:
+    """The rows that can be used, dealt out to splits; their paths are from `folder`, `skipped` is as for `read`."""
     # dealt before the samples are tried, since that may take long, and again over those that are left
-    whole = _dealt(frame, source, seed)
-    complaints = _try_all(root(source), whole, samples)
+    whole = deal(frame)
+    complaints = _try_all(folder, whole, samples)
     if complaints and skipped is None:
-        raise _refusal(root(source), complaints, len(whole), samples)
+        raise _refusal(folder, complaints, len(whole), samples)
     if complaints:
         skipped += [
-            {"path": path, "reason": complaint.removeprefix(f"{root(source) / path}").lstrip(": ")}
+            {"path": path, "reason": complaint.removeprefix(f"{folder / path}").lstrip(": ")}
             for path, complaint in complaints.items()
         ]
         if len(complaints) == len(whole):
-            raise _refusal(root(source), complaints, len(whole), samples)
-        whole = _dealt(frame[~frame["path"].isin(list(complaints))], source, seed)
+            raise _refusal(folder, complaints, len(whole), samples)
+        whole = deal(frame[~frame["path"].isin(list(complaints))])
     return whole[["sample", "path", "label", "group", "split", "family"]]
 
 
@@ -159,14 +170,24 @@ def _hidden(path: Path) -> bool:
     return any(part.startswith(".") for part in path.parts)
 
 
-def _dealt(frame: pd.DataFrame, source: Path, seed: int) -> pd.DataFrame:
+def dealt(frame: pd.DataFrame, where: str, seed: int, splits: Sequence[str] = manifest.SPLITS) -> pd.DataFrame:
+    """The rows by path, checked as a whole; those without a split, or with an empty one, are dealt out over `splits`.
+
+    What is equal in the column deal or, without it, in the column group goes into one split.
+    """
     frame = frame.copy()
     if "split" not in frame:
+        frame["split"] = ""
+    free = frame[frame["split"] == ""]
+    if not free.empty:
+        sum_of = sum(manifest.FRACTIONS[split] for split in splits)
+        fractions = {split: manifest.FRACTIONS[split] / sum_of for split in splits}
         try:
-            frame["split"] = manifest.grouped_split(frame["group"], frame["label"], seed)
+            chosen = manifest.grouped_split(free.get("deal", free["group"]), free["label"], seed, fractions)
         except InputError as error:
-            raise InputError(f"{source}: {error}") from error
-    manifest.check_whole(frame, str(source))
+            raise InputError(f"{where}: {error}") from error
+        frame.loc[free.index, "split"] = chosen
+    manifest.check_whole(frame, where)
     return frame.sort_values("path", ignore_index=True)
 
 

@@ -11,7 +11,7 @@ import yaml
 from rrlib.errors import InputError, unknown
 
 PATH = Path("data/catalogue.yaml")
-KINDS = ("data set", "checkpoint")
+KINDS = ("data set", "checkpoint", "split list")
 MEDIA = ("images", "videos")
 ACCESS = ("open", "form", "account")
 TYPES = ("model", "dataset")

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from rrlib.datasets.layouts.faceforensics import LISTS
 from rrlib.errors import InputError
 from rrlib.sources import catalogue, table
 from rrlib.sources.catalogue import File, Hub
@@ -43,6 +44,13 @@ def test_the_four_manipulations_of_faceforensics_are_asked_for(own):
         layout = own[f"faceforensics-{compression}"].layout
         for name in ("Deepfakes", "Face2Face", "FaceSwap", "NeuralTextures"):
             assert f"manipulated_sequences/{name}/{compression}/*" in layout
+
+
+def test_the_official_splits_of_faceforensics_are_three_lists_of_one_commit(own):
+    source = own["faceforensics-splits"]
+    assert source.kind == "split list"
+    assert {file.name for file in source.files} == set(LISTS)
+    assert len({file.url.rpartition("/")[0] for file in source.files}) == 1
 
 
 def test_every_entry_that_is_not_open_says_where_to_ask_and_what_to_fill(own):
@@ -133,7 +141,7 @@ FILE = ENTRY["files"][0]
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"kind": "dataset"}, "it.kind.dataset is not known; choose from data set, checkpoint"),
+        ({"kind": "dataset"}, "it.kind.dataset is not known; choose from data set, checkpoint, split list"),
         ({"access": "free"}, "it.access.free is not known; choose from open, form, account"),
         ({"licence": ""}, "it.licence is ''; give text"),
         ({"url": "x"}, "it.url is not known; choose from kind, media,"),
