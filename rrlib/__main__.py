@@ -50,6 +50,9 @@ def _parser() -> argparse.ArgumentParser:
     checkpoint.add_argument("detector")
     checkpoint.set_defaults(run=_checkpoint)
 
+    videos = commands.add_parser("videos", help="tables of videos from the tables of their frames")
+    videos.set_defaults(run=_videos)
+
     notebook = commands.add_parser("notebook", help="execute one notebook of notebooks/ into outputs/notebooks/")
     notebook.add_argument("name", help="its file name without .ipynb")
     notebook.add_argument("target", type=Path, help="the executed notebook")
@@ -107,6 +110,12 @@ def _checkpoint(options: argparse.Namespace) -> None:
     stages.make_checkpoint(study.load(), options.dataset, options.detector)
 
 
+def _videos(options: argparse.Namespace) -> None:
+    from rrlib import stages, study
+
+    print(f"{len(stages.write_videos(study.load()))} table(s) in {study.VIDEOS}")
+
+
 def _notebook(options: argparse.Namespace) -> None:
     from rrlib import notebooks
 
@@ -131,10 +140,10 @@ def _sources(options: argparse.Namespace) -> None:
 
 
 def _record(options: argparse.Namespace) -> None:
-    from rrlib import study, summary, tables
+    from rrlib import stages, study, summary, tables
 
     found = study.load()
-    table = tables.read_all(study.table_path(cell) for cell in found.cells())
+    table = tables.read_all(path for half in stages.result_paths(found).values() for path in half)
     rows = summary.reference_rows(table, found.highlight.tolerance)
     rows.to_csv("data/reference.csv", index=False, float_format="%.6f")
     print(f"{len(rows)} rows in data/reference.csv; run `dvc commit --force data.dvc` to pin them")

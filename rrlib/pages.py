@@ -1,7 +1,7 @@
 """What every notebook begins with, and how it shows a table."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -11,7 +11,7 @@ from matplotlib_inline.backend_inline import set_matplotlib_formats
 from rrlib import figures
 from rrlib.datasets import catalogue as datasets
 from rrlib.errors import InputError
-from rrlib.study import PARAMS
+from rrlib.study import PARAMS, videos_name
 
 
 def begin() -> None:
@@ -39,17 +39,36 @@ def data_note(*definitions: Mapping) -> Markdown:
     return Markdown("\n>\n".join(notes))
 
 
+def levels_note(names: Sequence[str]) -> Markdown:
+    """What a page means by the names of data sets of frames and by those of their videos."""
+    frames = ", ".join(f"`{name}`" for name in names)
+    videos = ", ".join(f"`{videos_name(name)}`" for name in names)
+    return Markdown(
+        f"> **Two levels.** The samples of {frames} are frames, those of {videos} whole videos: a video's score is the "
+        "mean of its frames', each attacked by itself."
+    )
+
+
 def noun(definition: Mapping) -> str:
     """What the samples of a data set are called."""
+    if definition["kind"] in datasets.FRAME_KINDS:
+        return "frames"
     return "clips" if definition["kind"] in datasets.CLIP_KINDS else "images"
 
 
-def reading_note(report: Mapping | None) -> str:
-    """How the samples of a data set are read, and what was left out; `report` is `datasets.catalogue.clip_report`."""
+def reading_note(clips: Mapping | None, frames: Mapping | None = None) -> str:
+    """How the samples of a data set are read, and what was left out.
+
+    clips, frames: what `clip_report` and `frame_report` of `datasets.catalogue` say of it; both None for images.
+    """
+    report = clips or frames
     if report is None:
         return "Each image is resized to its detector's input size when it is read."
     chosen = f"{report['stride']} apart, from the middle" if report["stride"] else "evenly spaced over its length"
     said = f"Of each clip {report['frames']} frames are read, {chosen}, and resized to its detector's input size."
+    if frames:
+        taken = "1 frame was" if frames["frames"] == 1 else f"{frames['frames']} frames were"
+        said = f"Of each video {taken} taken, {chosen}; each is an image, resized to its detector's input size."
     if crop := report["crop"]:
         said += (
             f" Faces were cut out of the videos: a square box round the face, {crop['scale']:g} times as large and "

@@ -1,15 +1,17 @@
 """What the stages of dvc.yaml do, one function each, with names from params.yaml in and files in outputs/ out."""
 
 import hashlib
+import shutil
 from collections.abc import Iterable
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 
 import pandas as pd
 import torch
 from torch.utils.data import Dataset
 
-from rrlib import attacks, evaluation, resume, tables, training
+from rrlib import attacks, evaluation, resume, tables, training, videos
 from rrlib.attacks.sweep import Rule
 from rrlib.datasets import catalogue as datasets
 from rrlib.detectors import catalogue as detectors
@@ -18,7 +20,16 @@ from rrlib.detectors.contract import Calibrated
 from rrlib.devices import place, place_batch, resolve
 from rrlib.errors import InputError
 from rrlib.evaluation import Cell
-from rrlib.study import Study, checkpoint_path, dataset_folder, table_path, unfinished_folder
+from rrlib.study import (
+    VIDEOS,
+    Study,
+    checkpoint_path,
+    dataset_folder,
+    table_path,
+    unfinished_folder,
+    videos_name,
+    videos_path,
+)
 
 
 def prepare_dataset(study: Study, dataset: str) -> None:
@@ -157,10 +168,37 @@ def key(cell: Cell, rule: Rule, epsilons: Iterable[float], options: dict) -> str
     return "\n".join([str(cell), repr(rule), repr(list(epsilons)), repr(options), made_with, reading, *hashes])
 
 
+def write_videos(study: Study) -> list[Path]:
+    """outputs/videos anew: for each cell of each data set of frames the result table of its videos; else empty."""
+    shutil.rmtree(VIDEOS, ignore_errors=True)
+    VIDEOS.mkdir(parents=True)
+    cells = [cell for cell in study.image.cells() if cell.dataset in study.of_frames]
+    for cell in cells:
+        tables.write(videos_path(cell), videos_of(study, tables.read(table_path(cell))))
+    return [videos_path(cell) for cell in cells]
+
+
+def videos_of(study: Study, table: pd.DataFrame) -> pd.DataFrame:
+    """The result table of the videos whose frames a table has, as a data set of its own."""
+    return videos.by_video(table.assign(dataset=table["dataset"].map(videos_name)), study.distance)
+
+
+def result_paths(study: Study) -> dict[str, list[Path]]:
+    """All result tables of each half that has cells, "image" and "video"; those of videos follow their frames'."""
+    found: dict[str, list[Path]] = {}
+    for name, half in (("image", study.image), ("video", study.video)):
+        for dataset, of_dataset in groupby(half.cells(), key=lambda cell: cell.dataset):
+            cells = list(of_dataset)
+            paths = found.setdefault(name, [])
+            paths += map(table_path, cells)
+            if dataset in study.of_frames:
+                paths += map(videos_path, cells)
+    return found
+
+
 def read_halves(study: Study) -> dict[str, pd.DataFrame]:
-    """All result tables of each half that has cells, "image" and "video"."""
-    halves = {"image": study.image.cells(), "video": study.video.cells()}
-    return {name: tables.read_all(table_path(cell) for cell in cells) for name, cells in halves.items() if cells}
+    """The tables of `result_paths`, one frame for each half; the videos of the data set X are the data set X-videos."""
+    return {name: tables.read_all(paths) for name, paths in result_paths(study).items()}
 
 
 def attack_again(study: Study, cell: Cell, samples: list[str], epsilon: float) -> tuple[torch.Tensor, torch.Tensor]:

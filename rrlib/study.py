@@ -16,6 +16,7 @@ from rrlib.training import Adversarial, Recipe
 
 PARAMS = Path("params.yaml")
 OUTPUTS = Path("outputs")
+VIDEOS = OUTPUTS / "videos"
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,11 @@ class Study:
         """The detectors of both halves."""
         return self.image.detectors | self.video.detectors
 
+    @property
+    def of_frames(self) -> list[str]:
+        """The data sets whose images are frames of videos."""
+        return [name for name, entry in self.image.datasets.items() if entry["kind"] in datasets.FRAME_KINDS]
+
     def half(self, dataset: str) -> Half:
         """The half that a data set belongs to."""
         return self.video if dataset in self.video.datasets else self.image
@@ -116,6 +122,20 @@ def unfinished_folder(cell: Cell) -> Path:
 def table_path(cell: Cell) -> Path:
     """Where the cell's result table lies."""
     return OUTPUTS / "tables" / cell.dataset / cell.detector / f"{cell.attack}.parquet"
+
+
+def videos_path(cell: Cell) -> Path:
+    """Where the result table of the videos lies whose frames are the cell's samples."""
+    return VIDEOS / cell.dataset / cell.detector / f"{cell.attack}.parquet"
+
+
+def videos_name(dataset: str) -> str:
+    """What the videos of a data set of frames are called where data sets are.
+
+    >>> videos_name("talks")
+    'talks-videos'
+    """
+    return f"{dataset}-videos"
 
 
 def load(path: Path = PARAMS) -> Study:
@@ -186,6 +206,9 @@ def _check_apart(study: Study, where: str) -> None:
         both = getattr(study.image, part).keys() & getattr(study.video, part).keys()
         if both:
             raise InputError(f"{where}: {part} and video.{part} share the name {min(both)}; rename one")
+    for name in study.of_frames:
+        if videos_name(name) in study.datasets:
+            raise InputError(f"{where}: {videos_name(name)} is what the videos of {name} are called; rename one")
 
 
 def _dataset(name: str, entry: object, where: str) -> dict:

@@ -54,6 +54,24 @@ def test_a_page_says_how_its_clips_were_read_and_what_was_left_out():
     assert told.endswith("1 source could not be used and was left out:")
 
 
+def test_a_page_says_which_frames_of_videos_became_images():
+    report = {"frames": 1, "stride": None, "skipped": [], "crop": None}
+    assert pages.reading_note(None, report) == (
+        "Of each video 1 frame was taken, evenly spaced over its length; each is an image, resized to its detector's "
+        "input size. None was left out."
+    )
+    assert "Of each video 32 frames were taken, 2 apart" in pages.reading_note(
+        None, report | {"frames": 32, "stride": 2}
+    )
+    note = pages.data_note({"kind": "frames", "source": "talks"}).data
+    assert note == "> **Data.** The frames are those of `talks`."
+
+
+def test_frames_and_videos_are_told_apart():
+    note = pages.levels_note(["talks", "walks"]).data
+    assert "`talks`, `walks` are frames, those of `talks-videos`, `walks-videos` whole videos" in note
+
+
 def test_equal_tables_are_shown_with_equal_bytes():
     table = pd.DataFrame({"ε": [0.002, 0.1], "RA": [0.98765, None]})
     first, again = pages.show(table, missing="none"), pages.show(table.copy(), missing="none")

@@ -18,7 +18,7 @@ from rrlib.detectors.catalogue import build
 from rrlib.detectors.contract import Calibrated
 from rrlib.errors import InputError
 from rrlib.evaluation import Cell
-from rrlib.study import Detector, Half, Highlight, Study, checkpoint_path, dataset_folder
+from rrlib.study import Detector, Half, Highlight, Study, checkpoint_path, dataset_folder, table_path
 from rrlib.training import Recipe
 
 CELL = Cell("faces", "small", "pgd")
@@ -186,6 +186,58 @@ def test_weights_keep_the_calibration_that_they_bring(small_study):
     with torch.no_grad():
         assert torch.allclose(loaded.detector(x), network.eval()(x) / 2.5)
     assert loaded.metadata["weights"] == "given.safetensors"
+
+
+@pytest.fixture
+def two_levels(small_study) -> Study:
+    """A study of six real and six fake videos of three frames each, with its tables of frames."""
+    for kind in ("real", "fake"):
+        for number, path in enumerate(sorted(Path("images", kind).iterdir())[:6]):
+            face = np.array(Image.open(path))
+            folder = Path("talks", kind, f"person{number}", kind)
+            folder.mkdir(parents=True)
+            for frame in range(3):
+                Image.fromarray(np.roll(face, frame, axis=1)).save(folder / f"{frame}.png")
+    talks = {"kind": "frames", "source": "talks", "seed": 0, "frames": 3}
+    study = with_images(small_study, datasets={"talks": talks, **small_study.image.datasets})
+    for dataset in study.image.datasets:
+        stages.prepare_dataset(study, dataset)
+        stages.make_checkpoint(study, dataset, "small")
+    for cell in study.cells():
+        tables.write(table_path(cell), stages.evaluate_cell(study, cell))
+    return study
+
+
+def test_the_two_levels_of_a_data_set_of_frames_are_two_data_sets(two_levels):
+    written = stages.write_videos(two_levels)
+    assert written == [Path(f"outputs/videos/talks/small/{attack}.parquet") for attack in ("pgd", "fgsm")]
+    frames, found = tables.read(table_path(Cell("talks", "small", "pgd"))), tables.read(written[0])
+    assert len(frames) == 3 * len(found) > 0
+    mean = frames.groupby([frames["sample"].str.rsplit("/", n=1).str[0], "epsilon"])["p_attacked"].mean()
+    assert found["p_attacked"].tolist() == pytest.approx(
+        mean[list(zip(found["sample"], found["epsilon"], strict=True))].tolist()
+    )
+    assert set(found["dataset"]) == {"talks-videos"}
+    assert found.attrs == frames.attrs
+    everything = stages.read_halves(two_levels)["image"]
+    assert everything["dataset"].drop_duplicates().tolist() == ["talks", "talks-videos", "faces"]
+    assert len(everything) == sum(len(tables.read(path)) for path in stages.result_paths(two_levels)["image"])
+
+
+def test_videos_written_again_have_the_same_bytes_and_nothing_stale_beside_them(two_levels):
+    before = [path.read_bytes() for path in stages.write_videos(two_levels)]
+    stale = Path("outputs/videos/walks/small/pgd.parquet")
+    stale.parent.mkdir(parents=True)
+    stale.touch()
+    assert [path.read_bytes() for path in stages.write_videos(two_levels)] == before
+    assert not stale.exists()
+
+
+def test_without_a_data_set_of_frames_there_are_no_videos(small_study):
+    assert stages.write_videos(small_study) == []
+    assert list(Path("outputs/videos").iterdir()) == []
+    cells = small_study.cells()
+    assert stages.result_paths(small_study) == {"image": [table_path(cell) for cell in cells]}
 
 
 def test_published_mesonet_weights_give_their_published_answers(real, small_study):

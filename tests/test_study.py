@@ -137,6 +137,37 @@ def test_every_product_has_its_own_place_under_outputs():
     assert study.table_path(Cell("faces", "meso", "pgd")) == Path("outputs/tables/faces/meso/pgd.parquet")
 
 
+FRAMES = {"kind": "frames", "source": "videos", "seed": 0, "frames": 1}
+
+
+def test_a_data_set_of_frames_belongs_to_the_images_and_has_its_videos_beside_it():
+    found = load(changed("datasets.talks", FRAMES))
+    assert found.half("talks") is found.image
+    assert found.of_frames == ["talks"]
+    assert load(SOUND).of_frames == []
+    assert study.videos_path(Cell("talks", "meso", "pgd")) == Path("outputs/videos/talks/meso/pgd.parquet")
+
+
+@pytest.mark.parametrize("place", ["datasets.talks-videos", "video.datasets.talks-videos"])
+def test_no_data_set_may_be_called_what_the_videos_of_another_are(place):
+    given = changed(
+        place, SOUND["datasets"]["faces"] if place.startswith("d") else SOUND["video"]["datasets"]["moving"]
+    )
+    load(given)
+    given["datasets"]["talks"] = FRAMES
+    message = "params.yaml: talks-videos is what the videos of talks are called; rename one"
+    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
+        load(given)
+
+
+def test_frames_are_no_clips():
+    message = (
+        "params.yaml: video.datasets.talks is for images, but stands among what is for clips; move it out of video"
+    )
+    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
+        load(changed("video.datasets.talks", FRAMES))
+
+
 def test_an_exponent_needs_no_decimal_point():
     study.PARAMS.write_text(yaml.safe_dump(SOUND).replace("- 0.01", "- 1e-2"))
     assert study.load().epsilons == (0, 0.01, 0.1)
@@ -306,7 +337,8 @@ WHOLE = f"it is a whole number from {{}} to {2**31 - 1}"
         (
             "datasets.faces",
             None,
-            "datasets.faces holds None; give its kind, one of synthetic, folder, clips, synthetic-clips, and options",
+            "datasets.faces holds None; give its kind, one of synthetic, folder, clips, frames, synthetic-clips, "
+            "and options",
         ),
         (
             "detectors.meso",

@@ -1,13 +1,14 @@
 """The one door to the data sets: prepare one from its lines in params.yaml, then load a split of it."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from torch.utils.data import Dataset
 
-from rrlib.datasets import clips, crops, layouts, manifest, synthetic
+from rrlib.datasets import clips, crops, frames, layouts, manifest, synthetic, video
 from rrlib.datasets import folder as sources
 from rrlib.datasets.clips import ClipSet
 from rrlib.datasets.images import ImageSet
@@ -47,6 +48,8 @@ def prepare(name: str, definition: dict, folder: Path) -> None:
       `rrlib.datasets.layouts`), frames and stride (see `rrlib.datasets.clips.stream`), on_error (stop, or skip what
       cannot be used), and crop, which cuts faces out into new videos in `folder`: scale (of the box; at least 1) and
       size (pixels). A clips.json says what was done.
+    - frames takes what clips takes, with the same options, and writes the chosen frames, or the face crops, as images:
+      `folder`/SAMPLE/000.png and so on, one sample each. A frames.json says what was done.
     - synthetic-clips draws faces that move: size (pixels), frames (of each clip, all of which are read), clips (split →
       count), strength, seed; `source` as for synthetic.
 
@@ -57,7 +60,8 @@ def prepare(name: str, definition: dict, folder: Path) -> None:
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     frame = make(folder, {key: value for key, value in definition.items() if key != "kind"})
-    frame["sha256"] = [clips.sha256(folder / path) for path in frame["path"]]
+    if "sha256" not in frame:
+        frame["sha256"] = [clips.sha256(folder / path) for path in frame["path"]]
     manifest.write(folder, frame)
 
 
@@ -93,6 +97,11 @@ def clip_report(folder: Path) -> dict | None:
     return clips.read_report(folder)
 
 
+def frame_report(folder: Path) -> dict | None:
+    """The same from frames.json, of a data set whose images are frames of videos; None where they are not."""
+    return clips.read_report(folder, frames.NAME)
+
+
 def _check_drawn(where: str, options: dict) -> None:
     _check_with(synthetic.check, where, options)
 
@@ -112,8 +121,8 @@ def _without_source(options: dict) -> dict:
     return {key: value for key, value in options.items() if key != "source"}
 
 
-def _check_clips(where: str, options: dict) -> None:
-    _check_whole(f"{where}.frames", options["frames"], 2)
+def _check_clips(where: str, options: dict, fewest: int = 2) -> None:
+    _check_whole(f"{where}.frames", options["frames"], fewest)
     if "stride" in options:
         _check_whole(f"{where}.stride", options["stride"], 1)
     if options.get("on_error", "stop") not in ON_ERROR:
@@ -127,6 +136,10 @@ def _check_clips(where: str, options: dict) -> None:
     if isinstance(scale, bool) or not isinstance(scale, int | float) or not 1 <= scale <= 10:
         raise InputError(f"{where}.crop.scale is {scale!r}; give a number from 1 to 10")
     _check_whole(f"{where}.crop.size", crop.get("size", crops.SIZE), 16)
+
+
+def _check_frames(where: str, options: dict) -> None:
+    _check_clips(where, options, fewest=1)
 
 
 def _check_whole(where: str, value: object, least: int) -> None:
@@ -156,31 +169,58 @@ def _taken(folder: Path, options: dict) -> pd.DataFrame:
 
 
 def _clips(folder: Path, options: dict) -> pd.DataFrame:
-    source, frames, stride = Path(options["source"]), options["frames"], options.get("stride")
-    crop = {"scale": crops.SCALE, "size": crops.SIZE} | options["crop"] if "crop" in options else None
-    root = _way(folder, source)
+    crop = "crop" in options
+    root = _way(folder, Path(options["source"]))
     _clear(folder)
+
+    def keep(sample: str, taken: Iterable[np.ndarray]) -> None:
+        if crop:
+            target = folder / f"{sample}.mkv"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            video.encode(target, np.stack(list(taken)))
+        else:
+            for _ in taken:
+                pass
+
+    frame, report = _read_clips(options, keep)
+    clips.write_report(folder, **report)
+    if crop:
+        return frame.assign(path=frame["sample"] + ".mkv")
+    return frame.assign(path=[(root / path).as_posix() for path in frame["path"]])
+
+
+def _frames(folder: Path, options: dict) -> pd.DataFrame:
+    source = Path(options["source"])
+    if ".." not in _way(folder, source).parts:
+        raise InputError(f"{source} lies in {folder}, whose images are made anew; prepare it in another folder")
+    _clear(folder)
+    frames.clear(folder)
+    frame, report = _read_clips(options, lambda sample, taken: frames.write(folder / sample, taken))
+    clips.write_report(folder, **report, name=frames.NAME)
+    return frames.rows(folder, frame, options["frames"])
+
+
+def _read_clips(options: dict, keep: Callable[[str, Iterable[np.ndarray]], None]) -> tuple[pd.DataFrame, dict]:
+    """One row per clip of the source, and what its report says; `keep` is given the frames of each sample."""
+    source, count, stride = Path(options["source"]), options["frames"], options.get("stride")
+    crop = {"scale": crops.SCALE, "size": crops.SIZE} | options["crop"] if "crop" in options else None
     faceless = {}
 
     def decode(sample: str, path: Path) -> None:
-        for _ in clips.stream(path, frames, stride):
-            pass
+        keep(sample, clips.stream(path, count, stride))
 
     def cut(sample: str, path: Path) -> None:
-        faceless[sample] = crops.write(path, folder / f"{sample}.mkv", frames, stride, **crop)
+        faces, faceless[sample] = crops.cut_out(path, count, stride, **crop)
+        keep(sample, faces)
 
     if crop:
         crops.check_installed()
     frame, skipped = _read(source, options, sources.of_clips(cut if crop else decode))
     if crop:
         counts = {path: faceless[sample] for sample, path in zip(frame["sample"], frame["path"], strict=True)}
-        crop |= {"frames": frames * len(frame), "without_face": sum(counts.values())}
-        crop["without_face_by_path"] = {path: count for path, count in counts.items() if count}
-        paths = [f"{sample}.mkv" for sample in frame["sample"]]
-    else:
-        paths = [(root / path).as_posix() for path in frame["path"]]
-    clips.write_report(folder, frames, stride, skipped, crop)
-    return frame.assign(path=paths)
+        crop |= {"frames": count * len(frame), "without_face": sum(counts.values())}
+        crop["without_face_by_path"] = {path: missing for path, missing in counts.items() if missing}
+    return frame, {"frames": count, "stride": stride, "skipped": skipped, "crop": crop}
 
 
 def _read(source: Path, options: dict, samples: sources.Samples) -> tuple[pd.DataFrame, list[dict]]:
@@ -202,15 +242,17 @@ def _way(folder: Path, source: Path) -> Path:
 
 
 def _clear(folder: Path) -> None:
-    for name in (manifest.NAME, clips.NAME):
+    for name in (manifest.NAME, clips.NAME, frames.NAME):
         (folder / name).unlink(missing_ok=True)
 
 
+OF_CLIPS = {"source", "seed", "frames"}, {"stride", "on_error", "crop", "layout"}
 # kind: (maker from folder and options, check of the options, those that it needs, those that it may have)
 KINDS: dict[str, tuple[Callable, Callable, set[str], set[str]]] = {
     "synthetic": (_drawn, _check_drawn, {"size", "images", "strength", "seed"}, {"source"}),
     "folder": (_taken, lambda where, options: None, {"source", "seed"}, set()),
-    "clips": (_clips, _check_clips, {"source", "seed", "frames"}, {"stride", "on_error", "crop", "layout"}),
+    "clips": (_clips, _check_clips, *OF_CLIPS),
+    "frames": (_frames, _check_frames, *OF_CLIPS),
     "synthetic-clips": (
         _drawn_clips,
         _check_drawn_clips,
@@ -220,3 +262,5 @@ KINDS: dict[str, tuple[Callable, Callable, set[str], set[str]]] = {
 }
 # kinds whose samples are clips, (T, 3, H, W); the others' are images
 CLIP_KINDS = frozenset({"clips", "synthetic-clips"})
+# kinds whose images are frames of videos: the part of a sample before its last slash is the video
+FRAME_KINDS = frozenset({"frames"})

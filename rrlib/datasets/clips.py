@@ -77,22 +77,23 @@ def write_report(
     stride: int | None = None,
     skipped: Iterable[Mapping[str, str]] = (),
     crop: Mapping | None = None,
+    name: str = NAME,
 ) -> None:
     """Say in `folder`/clips.json that the data set there is of clips, how they are read and what was done to them.
 
     frames, stride: as `stream` takes them; skipped: path and reason of each source that could not be used; crop: how
-    faces were cut out, where they were (see `crops`).
+    faces were cut out, where they were (see `crops`); name: another file, where the samples are no clips any more.
     """
-    path = Path(folder, NAME)
+    path = Path(folder, name)
     report = {"frames": frames, "stride": stride, "skipped": [dict(entry) for entry in skipped], "crop": crop}
     unfinished = path.with_suffix(".part")
     unfinished.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     os.replace(unfinished, path)
 
 
-def read_report(folder: Path) -> dict | None:
-    """What `write_report` wrote, or None where the data set is of images."""
-    path = Path(folder, NAME)
+def read_report(folder: Path, name: str = NAME) -> dict | None:
+    """What `write_report` wrote under that name, or None where it wrote nothing, as for a data set of images."""
+    path = Path(folder, name)
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
 

@@ -1,4 +1,4 @@
-"""Face crops: one track through a video, a square box round it, and what is in the box as a lossless video."""
+"""Face crops: one track through a video, a square box round it, and what is in the box."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from rrlib.datasets import clips, video
+from rrlib.datasets import clips
 from rrlib.errors import InputError
 
 SCALE, SIZE = 1.3, 256
@@ -24,14 +24,16 @@ def check_installed() -> None:
         raise InputError("face crops need OpenCV, which is not installed; install rrlib[crops]") from error
 
 
-def write(path: Path, target: Path, frames: int, stride: int | None, scale: float = SCALE, size: int = SIZE) -> int:
-    """Cut the face out of T frames of a clip and write them as a lossless video; the number of frames without a face.
+def cut_out(
+    path: Path, frames: int, stride: int | None, scale: float = SCALE, size: int = SIZE
+) -> tuple[np.ndarray, int]:
+    """The face in T frames of a clip, uint8 (T, size, size, 3), and the number of frames without one.
 
     The box is square, `scale` times as wide as the face that was found; what lies beyond the frame repeats its edge.
-    Frames without a face take the box between their neighbours'. The video has T frames of `size` × `size` pixels. All
-    T frames are in memory at once, because a box is smoothed over those before and after it.
+    Frames without a face take the box between their neighbours'. All T frames are in memory at once, because a box is
+    smoothed over those before and after it.
 
-    path, frames, stride: as `clips.stream` takes them; target: an .mkv or .mp4 file.
+    path, frames, stride: as `clips.stream` takes them.
 
     Raises InputError, naming the file, if no frame has a face, and what `clips.stream` raises.
     """
@@ -42,9 +44,7 @@ def write(path: Path, target: Path, frames: int, stride: int | None, scale: floa
         raise InputError(
             f"{path}: found no face in any of {frames} frames, but a crop needs one; take it out or leave out crop"
         )
-    target.parent.mkdir(parents=True, exist_ok=True)
-    video.encode(target, np.stack([cut(*pair, scale, size) for pair in zip(taken, smooth(boxes), strict=True)]))
-    return missing
+    return np.stack([cut(*pair, scale, size) for pair in zip(taken, smooth(boxes), strict=True)]), missing
 
 
 def faces(frame: np.ndarray) -> np.ndarray:

@@ -252,7 +252,7 @@ def test_no_manifest_is_left_when_the_images_have_become_unusable(faces, tmp_pat
         (
             {"kind": "fodler", "source": "x", "seed": 0},
             "params.yaml: datasets.mine.kind.fodler is not known; "
-            "choose from synthetic, folder, clips, synthetic-clips",
+            "choose from synthetic, folder, clips, frames, synthetic-clips",
         ),
         (
             {"kind": "folder", "source": "x", "sede": 0},

@@ -1,26 +1,31 @@
-"""A small study in a temporary clone, run once for all tests of this folder."""
+"""Small studies in temporary clones, each run once for all tests of this folder."""
 
 import shutil
 from pathlib import Path
 
 import pytest
 import yaml
-from small import FEW, REPOSITORY, change, run
+from small import FEW, REPOSITORY, TALKS, change, film, run
 
 
 @pytest.fixture(scope="session")
 def clone(tmp_path_factory) -> Path:
-    """What git would give a stranger, with the uncommitted state of tracked files, and a tiny study."""
-    folder = tmp_path_factory.mktemp("clone")
+    """A clone with a tiny study."""
+    folder = cloned(tmp_path_factory.mktemp("clone"))
+    synthetic = yaml.safe_load((folder / "params.yaml").read_text())["datasets"]["synthetic"]
+    small = synthetic | {"size": 32, "images": {"train": 64, "validation": 32, "test": 32}}
+    change(folder, datasets={"synthetic": small}, **FEW)
+    return folder
+
+
+def cloned(folder: Path) -> Path:
+    """What git would give a stranger, with the uncommitted state of tracked files."""
     listed = run("git", "ls-files", "-co", "--exclude-standard", folder=REPOSITORY).stdout.split("\n")
     for name in filter(None, listed):
         if (REPOSITORY / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(REPOSITORY / name, folder / name)  # with its time, which make looks at
     run("git", "init", "--quiet", folder=folder)
-    synthetic = yaml.safe_load((folder / "params.yaml").read_text())["datasets"]["synthetic"]
-    small = synthetic | {"size": 32, "images": {"train": 64, "validation": 32, "test": 32}}
-    change(folder, datasets={"synthetic": small}, **FEW)
     (folder / "dvc.lock").unlink(missing_ok=True)
     return folder
 
@@ -30,3 +35,14 @@ def study(clone) -> Path:
     done = run("dvc", "repro", folder=clone)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     return clone
+
+
+@pytest.fixture(scope="session")
+def talks(tmp_path_factory) -> Path:
+    """A clone with videos of its own, on which one detector of images is evaluated."""
+    folder = cloned(tmp_path_factory.mktemp("talks"))
+    film(folder / "talks")
+    change(folder, **(FEW | TALKS))
+    done = run("dvc", "repro", "figure1", "dataset-page", folder=folder)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    return folder

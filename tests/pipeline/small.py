@@ -8,8 +8,12 @@ import sys
 from itertools import product
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import yaml
+from bs4 import BeautifulSoup
+
+from rrlib.datasets import video
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 FEW = {
@@ -38,14 +42,31 @@ FEW = {
         "attacks": {"pgd": {"rule": "pgd", "steps": 3}, "pgd-1": {"rule": "pgd", "steps": 3, "frames": 1}},
     },
 }
-
-
+# what FEW has in place of these, on videos that `film` makes
+TALKS = {
+    "datasets": {"talks": {"kind": "frames", "source": "talks", "seed": 0, "frames": 4, "on_error": "skip"}},
+    "detectors": {"resnet": FEW["detectors"]["resnet"]},
+    "attacks": {"pgd": FEW["attacks"]["pgd"]},
+    "video": {"datasets": {}, "detectors": {}, "attacks": {}},
+}
 SAMPLES = {"synthetic": 32, "moving": 16}
 
 
 def run(*command: str, folder: Path) -> subprocess.CompletedProcess:
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "DVC_NO_ANALYTICS": "1"}
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+
+
+def film(folder: Path) -> None:
+    """Twelve real videos and twelve brighter fake ones of twelve persons, and a file that is no video."""
+    rng = np.random.default_rng(0)
+    for label, kind in enumerate(("real", "fake")):
+        for person in range(12):
+            path = folder / kind / f"person{person}" / f"{kind}.mp4"
+            path.parent.mkdir(parents=True)
+            face = rng.integers(60, 120, (1, 32, 32, 3)) + 60 * label
+            video.encode(path, (face + rng.integers(-20, 20, (9, 32, 32, 3))).astype(np.uint8))
+    (folder / "real" / "broken.mp4").write_bytes(b"no video")
 
 
 def change(folder: Path, **parameters: object) -> None:
@@ -69,3 +90,10 @@ def cells() -> list[tuple[str, str, str]]:
 
 def table(study: Path, dataset: str, detector: str, attack: str) -> pd.DataFrame:
     return pd.read_parquet(study / f"outputs/tables/{dataset}/{detector}/{attack}.parquet")
+
+
+def first_table(page: str) -> dict[str, list[str]]:
+    """The first table of an HTML page, by column."""
+    rows = BeautifulSoup(page, "html.parser").find("table").find_all("tr")
+    names, *cells = ([cell.get_text(strip=True) for cell in row.find_all(["th", "td"])] for row in rows)
+    return {name: list(column) for name, column in zip(names, zip(*cells, strict=True), strict=True)}

@@ -7,17 +7,10 @@ from pathlib import Path
 
 import pytest
 from bs4 import BeautifulSoup
-from small import FEW, SAMPLES, cells, change, hashes, run, stages_run, table
+from small import FEW, SAMPLES, cells, change, first_table, hashes, run, stages_run, table
 
 pytestmark = pytest.mark.slow
 EACH = pytest.mark.parametrize("cell", cells(), ids="-".join)
-
-
-def first_table(page: str) -> dict[str, list[str]]:
-    """The first table of an HTML page, by column."""
-    rows = BeautifulSoup(page, "html.parser").find("table").find_all("tr")
-    names, *cells = ([cell.get_text(strip=True) for cell in row.find_all(["th", "td"])] for row in rows)
-    return {name: list(column) for name, column in zip(names, zip(*cells, strict=True), strict=True)}
 
 
 @EACH
@@ -57,6 +50,14 @@ def test_a_page_of_clips_shows_them_over_time(study):
     assert "Of each clip 4 frames are read" in (study / "outputs/book/datasets/moving.html").read_text()
 
 
+def test_without_frames_of_videos_no_page_has_a_second_level(study):
+    assert list((study / "outputs/videos").iterdir()) == []
+    for page in study.glob("outputs/book/**/*.html"):
+        assert not BeautifulSoup(page.read_text(), "html.parser").find(id="videos"), page
+    for page in ("figure1", "index", "linearity"):
+        assert "Two levels." not in (study / f"outputs/book/{page}.html").read_text()
+
+
 def test_the_book_says_whether_rr_is_closer_to_linear_on_video(study):
     for page in ("linearity", "index"):
         assert "closer to linear in the tolerance on video" in (study / f"outputs/book/{page}.html").read_text()
@@ -93,6 +94,7 @@ def test_other_steps_rerun_that_attack_and_the_figure_alone(study):
     assert stages_run(planned.stdout) == {
         "evaluate@synthetic-resnet-pgd",
         "evaluate@synthetic-meso4-pgd",
+        "videos",
         "figure1",
         "linearity",
         "index",
