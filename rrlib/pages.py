@@ -13,6 +13,8 @@ from rrlib.datasets import catalogue as datasets
 from rrlib.errors import InputError
 from rrlib.study import PARAMS, videos_name
 
+SHOWN = 20  # of the sources that were left out; Celeb-DF leaves out two thousand, and all are in the report
+
 
 def begin() -> None:
     """First call of every notebook: go to the repository's root and draw pictures that repeat byte for byte."""
@@ -78,8 +80,8 @@ def reading_note(clips: Mapping | None, frames: Mapping | None = None) -> str:
     skipped = len(report["skipped"])
     if skipped == 0:
         return f"{said} None was left out."
-    which = "1 source could not be used and was" if skipped == 1 else f"{skipped} sources could not be used and were"
-    return f"{said} {which} left out:"
+    which = "1 source was left out" if skipped == 1 else f"{skipped} sources were left out"
+    return f"{said} {which}{f', the first {SHOWN} of which are' if skipped > SHOWN else ''}:"
 
 
 def show(table: pd.DataFrame, missing: str = "") -> HTML:

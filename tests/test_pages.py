@@ -51,7 +51,11 @@ def test_a_page_says_how_its_clips_were_read_and_what_was_left_out():
     assert "2 apart, from the middle" in told
     assert "1.3 times as large" in told
     assert "in 3 of 80 frames no face was found" in told
-    assert told.endswith("1 source could not be used and was left out:")
+    assert told.endswith("1 source was left out:")
+    many = [{"path": f"{number}.mp4", "reason": "cut"} for number in range(2412)]
+    assert pages.reading_note(report | {"skipped": many}).endswith(
+        "2412 sources were left out, the first 20 of which are:"
+    )
 
 
 def test_a_page_says_which_frames_of_videos_became_images():
