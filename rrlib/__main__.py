@@ -23,6 +23,8 @@ def main(arguments: list[str] | None = None) -> int:
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except BrokenPipeError:  # who reads has seen enough, as `head` has; Python would complain once more at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         print(f"error: {error.filename or 'a file'}: {error.strerror or error}; free it and run again", file=sys.stderr)
         return 1
@@ -40,6 +42,12 @@ def _parser() -> argparse.ArgumentParser:
         "check", help="check params.yaml and the weights that it names, and say what it asks for"
     )
     check.set_defaults(run=_check)
+
+    plan = commands.add_parser("plan", help="say what a study lacks, how to get it, and what its run would cost")
+    plan.add_argument("file", type=Path, nargs="?", default=Path("params.yaml"), help="params.yaml unless given")
+    plan.add_argument("--write", type=Path, metavar="FILE", help="write the part that can run, such as to params.yaml")
+    plan.add_argument("--offline", action="store_true", help="leave out what would have to be fetched, too")
+    plan.set_defaults(run=_plan)
 
     dataset = commands.add_parser("dataset", help="prepare one data set")
     dataset.add_argument("dataset")
@@ -60,7 +68,9 @@ def _parser() -> argparse.ArgumentParser:
     notebook.set_defaults(run=_notebook)
 
     fetch = commands.add_parser("fetch", help="bring a data set or checkpoint of data/catalogue.yaml here, checked")
-    fetch.add_argument("name", help="`python -m rrlib sources` lists them")
+    fetched = fetch.add_mutually_exclusive_group(required=True)
+    fetched.add_argument("name", nargs="?", help="`python -m rrlib sources` lists them")
+    fetched.add_argument("--study", action="store_true", help="all that params.yaml lists under sources, as it says")
     fetch.add_argument("--to", type=Path, metavar="FOLDER", help="outputs/sources/NAME unless given")
     fetch.add_argument("--trust-first-use", action="store_true", help="take a file or revision that is not pinned yet")
     fetch.set_defaults(run=_fetch)
@@ -86,16 +96,31 @@ def _parser() -> argparse.ArgumentParser:
 
 def _check(options: argparse.Namespace) -> None:
     from rrlib import stages, study
+    from rrlib.sources.state import OUTPUTS, awaited, is_here
 
     found = study.load()
     for name, entry in found.detectors.items():
-        if entry.weights:
+        if entry.weights and not awaited(entry.weights, found.sources.values()):
             stages.load_weights(found, name)
+    for source in found.sources.values():
+        if not is_here(source, OUTPUTS / source.name):
+            print(f"params.yaml: sources: {source.name} ({source.title}) will be fetched")
     for name, half in (("images", found.image), ("video", found.video)):
         print(
             f"params.yaml: {name}: {len(half.datasets)} data set(s) × {len(half.detectors)} detector(s) × "
             f"{len(half.attacks)} attack(s) = {len(half.cells())} cells at {len(found.epsilons)} epsilons"
         )
+
+
+def _plan(options: argparse.Namespace) -> None:
+    from rrlib import plan
+
+    made = plan.make(options.file, options.offline)
+    for line in plan.lines(made):
+        print(line, flush=True)
+    if options.write:
+        out = plan.write(made.study, made.file, made.missing, options.write)
+        print(f"{options.write}: written, {len(out)} thing(s) left out" if out else f"{options.write}: written")
 
 
 def _dataset(options: argparse.Namespace) -> None:
@@ -126,11 +151,23 @@ def _notebook(options: argparse.Namespace) -> None:
 
 
 def _fetch(options: argparse.Namespace) -> None:
+    if options.study:
+        _fetch_study(options)
+        return
     from rrlib.sources import catalogue, fetch
 
     source = catalogue.find(catalogue.read(overrides=options.catalogue), options.name)
     for line in fetch.fetch(source, options.to or fetch.OUTPUTS / source.name, options.trust_first_use):
         print(line)
+
+
+def _fetch_study(options: argparse.Namespace) -> None:
+    from rrlib import stages, study
+
+    if options.to or options.catalogue or options.trust_first_use:
+        raise InputError("--study goes by params.yaml alone; change the entry under its sources, or fetch by name")
+    for line in stages.fetch_sources(study.load()):
+        print(line, flush=True)
 
 
 def _sources(options: argparse.Namespace) -> None:

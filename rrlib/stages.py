@@ -2,7 +2,7 @@
 
 import hashlib
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import partial
 from itertools import groupby
 from pathlib import Path
@@ -30,6 +30,13 @@ from rrlib.study import (
     videos_name,
     videos_path,
 )
+
+
+def fetch_sources(study: Study) -> Iterator[str]:
+    """Bring the study's sources here; the lines to be shown, as they come."""
+    from rrlib.sources.fetch import fetch_all  # its libraries are needed by nothing else here
+
+    return fetch_all(study.sources.values())
 
 
 def prepare_dataset(study: Study, dataset: str) -> None:
@@ -72,6 +79,8 @@ def make_checkpoint(study: Study, dataset: str, detector: str) -> None:
 def load_weights(study: Study, detector: str) -> detectors.LoadedDetector:
     """The detector whose weights params.yaml names, once their hash, architecture and input size are as it says."""
     entry, where = study.detectors[detector], f"params.yaml: detectors.{detector}"
+    if not entry.weights.is_file():
+        raise InputError(f"{entry.weights} is absent; bring it with `python -m rrlib fetch --study`")
     found = hashlib.sha256(entry.weights.read_bytes()).hexdigest()
     if found != entry.sha256:
         raise InputError(

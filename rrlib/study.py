@@ -1,7 +1,9 @@
 """params.yaml as checked dataclasses, and where the stages put what they make."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import partial
 from itertools import product
 from pathlib import Path
 
@@ -12,6 +14,9 @@ from rrlib.detectors import catalogue as detectors
 from rrlib.devices import DEVICES
 from rrlib.errors import InputError
 from rrlib.evaluation import Cell
+from rrlib.sources import catalogue as published
+from rrlib.sources.catalogue import Source
+from rrlib.sources.state import awaited
 from rrlib.training import Adversarial, Recipe
 
 PARAMS = Path("params.yaml")
@@ -61,7 +66,10 @@ class Half:
 
 @dataclass(frozen=True)
 class Study:
-    """What is evaluated. Epsilons are pixel units in [0, 1], tolerances are shifts ≥ 0."""
+    """What is evaluated. Epsilons are pixel units in [0, 1], tolerances are shifts ≥ 0.
+
+    `sources` are fetched first: entries of data/catalogue.yaml, by name, as the study changes them.
+    """
 
     seed: int
     device: str
@@ -75,6 +83,7 @@ class Study:
     highlight: Highlight
     image: Half
     video: Half
+    sources: dict[str, Source] = field(default_factory=dict)
 
     @property
     def datasets(self) -> dict[str, dict]:
@@ -139,12 +148,16 @@ def videos_name(dataset: str) -> str:
 
 
 def load(path: Path = PARAMS) -> Study:
-    """Read and check a study; nothing is run. Raises InputError with the key, what was found and what is allowed."""
+    """Read and check a study; nothing is run. Raises InputError with the key, what was found and what is allowed.
+
+    What a source of the study will bring need not be there yet; it is checked when it is.
+    """
     where = str(path)
     given = entries.read(path)
     parts = tuple(Half.__dataclass_fields__)
-    own = tuple(name for name in Study.__dataclass_fields__ if name != "image")
-    given = entries.mapping(given, where, required=(*own, *parts))
+    own = tuple(name for name in Study.__dataclass_fields__ if name not in ("image", "sources"))
+    given = entries.mapping(given, where, required=(*own, *parts), optional=("sources",))
+    sources = published.chosen(given.get("sources", {}), f"{where}: sources", Path(path).parent)
     attacks.check_epsilons(given["epsilons"], f"{where}: epsilons")
     video = entries.mapping(given["video"], f"{where}: video", required=parts)
     study = Study(
@@ -158,8 +171,9 @@ def load(path: Path = PARAMS) -> Study:
         epsilons=tuple(given["epsilons"]),
         tolerances=entries.tolerances(given["tolerances"], f"{where}: tolerances"),
         highlight=_highlight(given["highlight"], f"{where}: highlight"),
-        image=_half({name: given[name] for name in parts}, f"{where}: ", video=False),
-        video=_half(video, f"{where}: video.", video=True),
+        image=_half({name: given[name] for name in parts}, f"{where}: ", sources, video=False),
+        video=_half(video, f"{where}: video.", sources, video=True),
+        sources=sources,
     )
     if not study.cells():
         raise InputError(f"{where}: there is no data set with a detector and an attack; name at least one of each")
@@ -168,19 +182,30 @@ def load(path: Path = PARAMS) -> Study:
     return study
 
 
-def _half(given: dict, where: str, video: bool) -> Half:
+def _half(given: dict, where: str, sources: dict[str, Source], video: bool) -> Half:
     """One half, whose data sets and detectors must all be for clips, or all for images."""
+    read_detector = partial(_detector, sources=sources.values())
     half = Half(
         datasets=entries.named(given["datasets"], f"{where}datasets", _dataset),
-        detectors=entries.named(given["detectors"], f"{where}detectors", _detector),
+        detectors=entries.named(given["detectors"], f"{where}detectors", read_detector),
         attacks=entries.named(given["attacks"], f"{where}attacks", _attack),
     )
     for name, entry in half.datasets.items():
         _check_place(entry["kind"] in datasets.CLIP_KINDS, video, f"{where}datasets.{name}")
     for name, entry in half.detectors.items():
+        if source := model_awaited(entry.architecture, sources.values()):
+            _check_place(source.media == "videos", video, f"{where}detectors.{name}")
+            continue
         _check_place(detectors.takes_clips(entry.architecture), video, f"{where}detectors.{name}")
         _check_frames(entry.architecture, half.datasets, where, name)
     return half
+
+
+def model_awaited(architecture: str, sources: Iterable[Source]) -> Source | None:
+    """The source that will bring the folder of a `hub:` architecture; None if it is there, or none will."""
+    if not isinstance(architecture, str) or not architecture.startswith(detectors.HUB):
+        return None
+    return awaited(architecture.removeprefix(detectors.HUB), sources)
 
 
 def _check_place(takes_clips: bool, video: bool, where: str) -> None:
@@ -221,7 +246,7 @@ def _dataset(name: str, entry: object, where: str) -> dict:
     return entry
 
 
-def _detector(name: str, entry: object, where: str) -> Detector:
+def _detector(name: str, entry: object, where: str, sources: Iterable[Source]) -> Detector:
     optional = ("seed", "training", "weights", "sha256", "labels")
     entry = entries.mapping(entry, where, required=("architecture", "input_size"), optional=optional)
     architecture = entry["architecture"]
@@ -231,9 +256,10 @@ def _detector(name: str, entry: object, where: str) -> Detector:
     if ("weights" in entry) != ("sha256" in entry):
         raise InputError(f"{where}: weights and sha256 go together; `sha256sum FILE` prints what to write")
     size = entries.whole(entry["input_size"], f"{where}.input_size", 1)
-    detectors.check(architecture, size, where, entry.get("labels"))
+    if not model_awaited(architecture, sources):
+        detectors.check(architecture, size, where, entry.get("labels"))
     if "weights" in entry:
-        _check_weights(entry, where)
+        _check_weights(entry, where, sources)
     return Detector(
         architecture=architecture,
         input_size=size,
@@ -245,10 +271,13 @@ def _detector(name: str, entry: object, where: str) -> Detector:
     )
 
 
-def _check_weights(entry: dict, where: str) -> None:
+def _check_weights(entry: dict, where: str, sources: Iterable[Source]) -> None:
     weights, sha256 = entry["weights"], entry["sha256"]
-    if not isinstance(weights, str) or not Path(weights).is_file():
+    absent = isinstance(weights, str) and awaited(weights, sources)
+    if not isinstance(weights, str) or not (absent or Path(weights).is_file()):
         raise InputError(f"{where}.weights: {weights} is not a file; give the path of a .safetensors, .pth or .h5")
+    if absent and sha256 is None:  # nobody can know it before the file is there
+        return
     if not isinstance(sha256, str) or not re.fullmatch(r"[0-9a-f]{64}", sha256):
         raise InputError(f"{where}.sha256 is {sha256!r}; `sha256sum {weights}` prints what to write")
 

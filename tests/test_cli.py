@@ -111,3 +111,36 @@ def test_check_reads_the_weights_that_the_study_names_before_anything_runs(monke
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("error: given.h5 ")
     assert not Path("outputs").exists()
+
+
+def test_a_reader_who_has_seen_enough_is_no_error():
+    """A pipe whose other end is closed, as `head` leaves it."""
+    end, pipe = os.pipe()
+    os.close(end)
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
+    command = [sys.executable, "-m", "rrlib", "plan"]
+    done = subprocess.run(command, cwd=REPOSITORY, env=environment, stdout=pipe, stderr=subprocess.PIPE, text=True)
+    os.close(pipe)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_sources_of_a_study_are_fetched_together(monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    Path("data").mkdir()
+    Path("data/catalogue.yaml").write_text((REPOSITORY / "data/catalogue.yaml").read_text())
+    parameters = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
+    Path("params.yaml").write_text(yaml.safe_dump(parameters | {"sources": {"celeb-df-v2": {}}}))
+    assert main(["check"]) == 0
+    assert capsys.readouterr().out.startswith("params.yaml: sources: celeb-df-v2 (Celeb-DF v2) will be fetched\n")
+    assert main(["fetch", "--study"]) == 1
+    assert capsys.readouterr().err.startswith("error: Celeb-DF v2 needs a form: ask at https://")
+    assert not Path("outputs/sources/ready").exists()
+    for name in ("Celeb-real/a.mp4", "YouTube-real/b.mp4", "Celeb-synthesis/c.mp4", "List_of_testing_videos.txt"):
+        Path("mine", name).parent.mkdir(parents=True, exist_ok=True)
+        Path("mine", name).touch()
+    Path("params.yaml").write_text(yaml.safe_dump(parameters | {"sources": {"celeb-df-v2": {"folder": "mine"}}}))
+    assert main(["fetch", "--study"]) == 0
+    assert capsys.readouterr().out == "celeb-df-v2: outputs/sources/celeb-df-v2 leads to mine\n"
+    assert Path("outputs/sources/ready").exists()
+    assert main(["fetch", "--study", "--to", "there"]) == 1
+    assert capsys.readouterr().err.startswith("error: --study goes by params.yaml alone; ")

@@ -302,7 +302,7 @@ WHOLE = f"it is a whole number from {{}} to {2**31 - 1}"
         (
             "datasets.faces.sead",
             0,
-            "datasets.faces has the options sead, seed, source; the kind folder takes seed, source",
+            "datasets.faces has the options sead, seed, source; the kind folder takes layout, seed, source",
         ),
         (
             "detectors.meso.size",
@@ -328,7 +328,7 @@ WHOLE = f"it is a whole number from {{}} to {2**31 - 1}"
         (
             "datasets.faces.source",
             ABSENT,
-            "datasets.faces has the options seed; the kind folder takes seed, source",
+            "datasets.faces has the options seed; the kind folder takes layout, seed, source",
         ),
         # other things where mappings are needed
         ("highlight", [1], "highlight holds [1]; it holds the keys epsilon, tolerance, attack"),
@@ -438,3 +438,72 @@ def test_any_other_value_anywhere_is_taken_or_answered_with_its_place(place, val
 def test_any_option_of_an_attack_is_taken_or_answered_with_its_place(rule, option, value):
     said = answer(changed("attacks.pgd", {"rule": rule, option: value}))
     assert not said or said.startswith("params.yaml: attacks.pgd: ")
+
+
+HASH = "036ed30d04ffd9c7506f825b97c86aa64915f5818931da96817b169aad790af5"
+SOURCES = {"meso4-df": {}, "hub-vit-prithiv": {}, "deepfakebench-xception": {}}
+
+
+@pytest.fixture
+def with_catalogue():
+    """The catalogue of the repository, where studies of these tests look for it."""
+    Path("data").mkdir()
+    Path("data/catalogue.yaml").symlink_to(REPOSITORY / "data/catalogue.yaml")
+
+
+def fetched(weights: str, **changes: object) -> dict:
+    """SOUND with sources that were not fetched yet, and three detectors that wait for them."""
+    waiting = {
+        "published": {"architecture": "meso4", "input_size": 256, "weights": weights, "sha256": HASH},
+        "hub": {"architecture": "hub:outputs/sources/hub-vit-prithiv", "input_size": 224},
+        "xception": {
+            "architecture": "xception",
+            "input_size": 256,
+            "weights": "outputs/sources/deepfakebench-xception/xception_best.pth",
+            "sha256": None,
+        },
+    }
+    return SOUND | {"sources": SOURCES, "detectors": waiting} | changes
+
+
+def test_what_a_source_will_bring_need_not_be_there(with_catalogue):
+    found = load(fetched("outputs/sources/meso4-df/Meso4_DF.h5"))
+    assert list(found.sources) == list(SOURCES)
+    assert found.sources["meso4-df"].title == "Meso4, trained on deepfakes"
+    assert study.model_awaited(found.detectors["hub"].architecture, found.sources.values()).name == "hub-vit-prithiv"
+    assert load(SOUND).sources == {}
+
+
+def test_what_no_source_will_bring_is_missed_at_once(with_catalogue):
+    wrong = "outputs/sources/meso4-df/Meso4.h5"
+    with pytest.raises(InputError, match=re.escape(f"detectors.published.weights: {wrong} is not a file; give the")):
+        load(fetched(wrong))
+    with pytest.raises(InputError, match=r"published\.weights: outputs/sources/meso4-df/Meso4_DF\.h5 is not"):
+        load(fetched("outputs/sources/meso4-df/Meso4_DF.h5", sources={}))
+    sources = {name: {} for name in SOURCES if name != "hub-vit-prithiv"}
+    with pytest.raises(InputError, match=r"detectors\.hub: outputs/sources/hub-vit-prithiv is not a folder here"):
+        load(fetched("outputs/sources/meso4-df/Meso4_DF.h5", sources=sources))
+
+
+def test_a_model_that_is_not_there_yet_stands_among_its_kind(with_catalogue):
+    video = SOUND["video"] | {
+        "detectors": {"vit": {"architecture": "hub:outputs/sources/hub-vit-prithiv", "input_size": 224}}
+    }
+    message = "params.yaml: video.detectors.vit is for images, but stands among what is for clips; move it out of video"
+    with pytest.raises(InputError, match="^" + re.escape(message) + "$"):
+        load(SOUND | {"sources": {"hub-vit-prithiv": {}}, "video": video})
+
+
+def test_a_hash_may_be_empty_only_while_its_file_is_awaited(with_catalogue):
+    weights = Path("outputs/sources/deepfakebench-xception/xception_best.pth")
+    weights.parent.mkdir(parents=True)
+    weights.touch()
+    with pytest.raises(InputError, match=re.escape(f"xception.sha256 is None; `sha256sum {weights}` prints what to")):
+        load(fetched("outputs/sources/meso4-df/Meso4_DF.h5"))
+
+
+def test_an_unknown_source_lists_all_names(with_catalogue):
+    message = "params.yaml: sources.meso5 is not known; choose from faceforensics-c23, "
+    with pytest.raises(InputError, match="^" + re.escape(message)) as caught:
+        load(SOUND | {"sources": {"meso5": {}}})
+    assert "hub-videomae-muneeb1812" in str(caught.value)

@@ -109,3 +109,7 @@ class TorchAttacks:
             attacked = self._attack(clean, epsilon, seeds) if bounded else once
             attacked = project(attacked, clean.x, epsilon)
             yield epsilon, attacked, (attacked != clean.x).flatten(1).any(dim=1)
+
+    def work(self, epsilons: int) -> None:
+        """Not known: each attack of that library decides by itself."""
+        return None

@@ -9,7 +9,7 @@ from torch import nn
 
 from rrlib.attacks.gradients import Clean
 from rrlib.attacks.options import check_whole
-from rrlib.attacks.rules import Draw, Step
+from rrlib.attacks.rules import Draw, Step, Work
 from rrlib.errors import InputError
 
 if TYPE_CHECKING:
@@ -102,3 +102,8 @@ class TouchedFrames:
 
         for epsilon, frames, found in self.rule.run(_Touched(clean, places), epsilons, drawn):
             yield epsilon, put(x, places, frames), found
+
+    def work(self, epsilons: int) -> Work | None:
+        """The rule's, and the clean gradient that chooses the frames where the rule does not ask for it itself."""
+        work = self.rule.work(epsilons)
+        return work and work._replace(gradients=work.gradients + 1, at_most=True)

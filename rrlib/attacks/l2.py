@@ -8,7 +8,7 @@ import torch
 
 from rrlib.attacks.gradients import Clean, exists, margin_gradient
 from rrlib.attacks.options import check_confidence, check_positive, check_whole
-from rrlib.attacks.rules import Draw, Step, like, project
+from rrlib.attacks.rules import Draw, Step, Work, like, project
 
 # w of a white pixel, −EDGE that of a black one. In the paper it is infinite, where tanh has no slope and such a pixel
 # could never move; at 2 a white pixel moves at 7 % of the pace of a grey one.
@@ -89,6 +89,10 @@ class CWL2:
             found[right] |= moved
         for epsilon in epsilons:
             yield epsilon, project(nearest, clean.x, epsilon), found
+
+    def work(self, epsilons: int) -> Work:
+        """The most there can be, whatever the number of ε: a sample that errs from the start costs one gradient."""
+        return Work(1 + self.search_steps * (self.steps - 1), at_most=True)
 
     def _minimise(self, clean: Clean) -> tuple[torch.Tensor, torch.Tensor]:
         """The nearest images that err, and which samples had a gradient on the way."""

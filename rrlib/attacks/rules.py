@@ -4,13 +4,14 @@
 and in [0, 1]; `gradient` (N,) bool, whether the sample had a non-zero gradient, or None where none is used.
 `draw(restart)` gives numbers uniform on [−1, 1), shaped like `clean.x`, that depend on the seed, the sample and the
 restart only; `draw()` is `draw(0)`.
+`work(epsilons)` says, before anything runs, what so many ε > 0 cost: see `Work`.
 The detector is frozen and in eval mode while a rule runs (`sweep` sees to that). Loops ask for one gradient a step,
 look at no value (a GPU is never waited for) and go over the pixels as seldom as they can.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 
@@ -23,6 +24,17 @@ class Draw(Protocol):
     """Where a rule's random numbers come from."""
 
     def __call__(self, restart: int = 0) -> torch.Tensor: ...
+
+
+class Work(NamedTuple):
+    """What a rule asks the detector for each sample, the clean batch's gradient and logits among it.
+
+    Looking at the attacked images afterwards is not part of it. `at_most`: some samples may cost less.
+    """
+
+    gradients: int
+    forwards: int = 0
+    at_most: bool = False
 
 
 Step = tuple[float, torch.Tensor, torch.Tensor | None]
@@ -64,6 +76,10 @@ class Noise:
         for epsilon in epsilons:
             yield epsilon, walk(clean.x.clone(), direction, epsilon).clamp_(0, 1), None
 
+    def work(self, epsilons: int) -> Work:
+        """Nothing is asked."""
+        return Work(0)
+
 
 @dataclass(frozen=True)
 class FGSM:
@@ -77,6 +93,10 @@ class FGSM:
         sign, found = gradient.sign(), exists(gradient)
         for epsilon in epsilons:
             yield epsilon, walk(clean.x.clone(), sign, epsilon).clamp_(0, 1), found
+
+    def work(self, epsilons: int) -> Work:
+        """One gradient, whatever the number of ε."""
+        return Work(1)
 
 
 @dataclass(frozen=True)
@@ -122,6 +142,13 @@ class PGD:
             return
         for epsilon in epsilons:
             yield epsilon, *self.attack(clean, epsilon, starts)
+
+    def work(self, epsilons: int) -> Work:
+        """A gradient a step; the first of them is shared by all ε where there is no random start."""
+        if not self.random_start:
+            return Work(1 + (self.steps - 1) * epsilons)
+        compared = self.restarts if self.restarts > 1 else 0
+        return Work(self.steps * self.restarts * epsilons, compared * epsilons)
 
     def attack(
         self, clean: Clean, epsilon: Radius, starts: Sequence[torch.Tensor | None]

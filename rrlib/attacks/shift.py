@@ -8,7 +8,7 @@ import torch
 from torch.nn.functional import logsigmoid
 
 from rrlib.attacks.gradients import Clean, exists, margin, margin_gradient, margin_of
-from rrlib.attacks.rules import PGD, Draw, Radius, Step, ball, like, walk, where
+from rrlib.attacks.rules import PGD, Draw, Radius, Step, Work, ball, like, walk, where
 
 
 def log_shift(z: torch.Tensor, z_attacked: torch.Tensor) -> torch.Tensor:
@@ -43,6 +43,12 @@ class Shift(PGD):
     def run(self, clean: Clean, epsilons: Sequence[float], draw: Draw) -> Iterator[Step]:
         clean.gradient()  # once, before `one_batch` repeats what is known
         yield from super().run(clean, epsilons, draw)
+
+    def work(self, epsilons: int) -> Work:
+        """The clean gradient, then two ways from each start; a way's last point, and a single step, take a forward."""
+        ways = 2 * self.restarts * epsilons
+        starts = self.restarts * epsilons if self.random_start else 0
+        return Work(1 + starts + ways * (self.steps - 1), 2 * epsilons + ways)
 
     def attack(
         self, clean: Clean, epsilon: Radius, starts: Sequence[torch.Tensor | None]

@@ -13,7 +13,7 @@ from rrlib.attacks.frames import TouchedFrames
 from rrlib.attacks.gradients import Clean
 from rrlib.attacks.l2 import CWL2
 from rrlib.attacks.random import uniform
-from rrlib.attacks.rules import CW, FGSM, PGD, Draw, Noise, Step
+from rrlib.attacks.rules import CW, FGSM, PGD, Draw, Noise, Step, Work
 from rrlib.attacks.shift import Shift
 from rrlib.detectors.contract import frozen
 from rrlib.errors import InputError
@@ -23,6 +23,8 @@ class Rule(Protocol):
     """What `sweep` asks of an attack; `rules.py` says what `run` yields."""
 
     def run(self, clean: Clean, epsilons: Sequence[float], draw: Draw) -> Iterator[Step]: ...
+
+    def work(self, epsilons: int) -> Work | None: ...
 
 
 RULES: dict[str, type[Rule]] = {"noise": Noise, "fgsm": FGSM, "pgd": PGD, "cw": CW, "cw_l2": CWL2, "shift": Shift}

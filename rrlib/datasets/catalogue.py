@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from torch.utils.data import Dataset
 
-from rrlib.datasets import clips, crops, frames, layouts, manifest, synthetic, video
+from rrlib.datasets import clips, crops, deepfakeface, frames, layouts, manifest, synthetic, video
 from rrlib.datasets import folder as sources
 from rrlib.datasets.clips import ClipSet
 from rrlib.datasets.images import ImageSet
@@ -43,7 +43,8 @@ def prepare(name: str, definition: dict, folder: Path) -> None:
     - synthetic draws faces: size (pixels), images (split → count), strength, seed; `source` names the code and is
       for DVC only.
     - folder takes images as they lie: source (see `rrlib.datasets.folder.read`; relative to the working directory)
-      and seed. Nothing is copied: the manifest's paths lead from `folder` to the source.
+      and seed; layout: deepfakeface where it is that data set as it is distributed. Nothing is copied: the manifest's
+      paths lead from `folder` to the source.
     - clips takes videos and folders of frames in the same way: source, seed, layout (of a published data set, see
       `rrlib.datasets.layouts`), frames and stride (see `rrlib.datasets.clips.stream`), on_error (stop, or skip what
       cannot be used), and crop, which cuts faces out into new videos in `folder`: scale (of the box; at least 1) and
@@ -121,6 +122,11 @@ def _without_source(options: dict) -> dict:
     return {key: value for key, value in options.items() if key != "source"}
 
 
+def _check_folder(where: str, options: dict) -> None:
+    if options.get("layout", "deepfakeface") != "deepfakeface":
+        raise unknown(f"{where}.layout", options["layout"], ["deepfakeface"])
+
+
 def _check_clips(where: str, options: dict, fewest: int = 2) -> None:
     _check_whole(f"{where}.frames", options["frames"], fewest)
     if "stride" in options:
@@ -164,7 +170,7 @@ def _taken(folder: Path, options: dict) -> pd.DataFrame:
     source = Path(options["source"])
     root = _way(folder, source)
     _clear(folder)
-    frame = sources.read(source, options["seed"])
+    frame = (deepfakeface if "layout" in options else sources).read(source, options["seed"])
     return frame.assign(path=[(root / path).as_posix() for path in frame["path"]])
 
 
@@ -250,7 +256,7 @@ OF_CLIPS = {"source", "seed", "frames"}, {"stride", "on_error", "crop", "layout"
 # kind: (maker from folder and options, check of the options, those that it needs, those that it may have)
 KINDS: dict[str, tuple[Callable, Callable, set[str], set[str]]] = {
     "synthetic": (_drawn, _check_drawn, {"size", "images", "strength", "seed"}, {"source"}),
-    "folder": (_taken, lambda where, options: None, {"source", "seed"}, set()),
+    "folder": (_taken, _check_folder, {"source", "seed"}, {"layout"}),
     "clips": (_clips, _check_clips, *OF_CLIPS),
     "frames": (_frames, _check_frames, *OF_CLIPS),
     "synthetic-clips": (

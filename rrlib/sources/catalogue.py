@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import yaml
 
 from rrlib.errors import InputError, unknown
+from rrlib.sources.values import hexadecimal, is_inside, keys, numbers, text
 
 PATH = Path("data/catalogue.yaml")
 KINDS = ("data set", "checkpoint", "split list")
@@ -17,7 +18,9 @@ ACCESS = ("open", "form", "account")
 TYPES = ("model", "dataset")
 ORIGINS = ("files", "hub", "folder")
 REQUIRED = ("kind", "media", "title", "access", "page", "licence", "cite")
-OPTIONAL = (*ORIGINS, "architecture", "layout", "labels", "splits", "note")
+TEXTS = ("architecture", "labels", "splits", "note")
+OPTIONAL = (*ORIGINS, *TEXTS, "layout", "counts", "gigabytes", "transformer")
+COUNTS, TRANSFORMER = ("real", "fake", "validation", "test"), ("layers", "width", "heads", "tokens")
 SCHEMES = ("http", "https", "file")
 ARCHIVE = re.compile(r"\.(zip|tar|tgz|tbz2?|txz|tar\.(gz|bz2|xz))$", re.IGNORECASE)
 
@@ -62,6 +65,8 @@ class Source:
 
     page: where to read about it, and where to ask. layout: patterns that each match something in the filled folder.
     labels, splits: how label and split are told, in words. where: the catalogue's path, for messages.
+    For plans, where they are known: counts of its images or videos (real and fake; of them, in the official splits,
+    validation and test), gigabytes to download, and the size of a transformer (layers, width, heads, tokens).
     """
 
     name: str
@@ -81,23 +86,51 @@ class Source:
     labels: str = ""
     splits: str = ""
     note: str = ""
+    counts: dict[str, int] = field(default_factory=dict)
+    gigabytes: float | None = None
+    transformer: dict[str, int] = field(default_factory=dict)
 
 
 def read(path: Path = PATH, overrides: Iterable[Path] = ()) -> dict[str, Source]:
     """The catalogue at `path`, by name; the entries of each file in `overrides` change it, in order.
 
     An override needs only what it changes. One of files, hub or folder takes the place of all three; a file of the same
-    name keeps the hash, size and unpack of before unless it gives them. A url without a scheme and a folder are paths
-    from the folder of the file that names them.
+    name keeps the url, hash, size and unpack of before unless it gives them, and a hub without a repository changes
+    that of before. A url without a scheme and a folder are paths from the folder of the file that names them.
 
     Raises InputError if a file cannot be read, or an entry is not complete and of known words.
     """
     entries, places = {}, {}
     for file in [Path(path), *map(Path, overrides)]:
         for name, entry in _load(file).items():
-            entries[name] = _changed(entries.get(name, {}), _placed(entry, file, name))
+            entries[name] = _changed(entries.get(name, {}), _placed(entry, file.parent, f"{file}: {name}"))
             places[name] = str(file)
-    return {name: _source(name, entry, places[name]) for name, entry in entries.items()}
+    return {name: _source(name, entry, places[name], f"{places[name]}: {name}") for name, entry in entries.items()}
+
+
+def chosen(changes: object, where: str, folder: Path, path: Path = PATH) -> dict[str, Source]:
+    """Some entries of the catalogue at `path`: those that `changes` names, each with its keys changed as in `read`.
+
+    An entry that changes nothing is `{}`. `where` begins each complaint; paths start from `folder`. Raises InputError
+    for a name that is not in the catalogue, and as `read` does.
+
+    >>> chosen({}, "params.yaml: sources", Path())
+    {}
+    """
+    if not isinstance(changes, dict):
+        raise InputError(f"{where} holds {changes!r}; give names of {path}, each with {{}} or what changes its entry")
+    entries = _load(Path(path)) if changes else {}
+    found = {}
+    for name, change in changes.items():
+        place = f"{where}.{name}"
+        if name not in entries:
+            raise unknown(where, name, entries)
+        if not isinstance(change, dict):
+            raise InputError(f"{place} is {change!r}; give {{}}, or keys that change the entry in {path}")
+        before = _placed(entries[name], Path(path).parent, f"{path}: {name}")
+        entry = _changed(before, _placed(change, folder, place))
+        found[name] = _source(name, entry, where if change else str(path), place)
+    return found
 
 
 def find(sources: dict[str, Source], name: str) -> Source:
@@ -123,50 +156,54 @@ def _load(path: Path) -> dict:
     return given
 
 
-def _placed(entry: dict, path: Path, name: str) -> dict:
-    """The entry with paths that no longer depend on the file it stands in, and a name for each file."""
+def _placed(entry: dict, folder: Path, where: str) -> dict:
+    """The entry with paths from `folder` that no longer depend on it, and a name for each file."""
     entry = dict(entry)
     if "folder" in entry:
-        entry["folder"] = path.parent / Path(_text(entry["folder"], f"{path}: {name}.folder")).expanduser()
+        entry["folder"] = folder / Path(text(entry["folder"], f"{where}.folder")).expanduser()
     if "files" in entry:
         files = entry["files"]
         if not isinstance(files, list) or not files or not all(isinstance(file, dict) for file in files):
-            raise InputError(f"{path}: {name}.files is {files!r}; list one or more, each with its url or name")
-        entry["files"] = [_placed_file(file, path, f"{path}: {name}.files") for file in files]
+            raise InputError(f"{where}.files is {files!r}; list one or more, each with its url or name")
+        entry["files"] = [_placed_file(file, folder, f"{where}.files") for file in files]
     return entry
 
 
-def _placed_file(file: dict, path: Path, where: str) -> dict:
-    url = _text(file.get("url", ""), f"{where}.url", empty=True)
+def _placed_file(file: dict, folder: Path, where: str) -> dict:
+    if "url" not in file:
+        return file
+    url = text(file["url"], f"{where}.url", empty=True)
     if url and not urlsplit(url).scheme:
-        url = (path.parent / Path(url).expanduser()).absolute().as_uri()
+        url = (folder / Path(url).expanduser()).absolute().as_uri()
     name = file.get("name", unquote(urlsplit(url).path.rpartition("/")[2]))
     return {**file, "name": name, "url": url}
 
 
 def _changed(before: dict, entry: dict) -> dict:
+    hub = entry.get("hub")
+    if isinstance(hub, dict) and "repository" not in hub and "hub" in before:
+        return before | entry | {"hub": before["hub"] | hub}
     if not entry.keys() & set(ORIGINS):
         return before | entry
-    known = {file["name"]: file for file in before.get("files", [])}
+    known = {file.get("name"): file for file in before.get("files", [])}
     kept = {key: value for key, value in before.items() if key not in ORIGINS}
     if "files" in entry:
-        entry["files"] = [known.get(file["name"], {}) | file for file in entry["files"]]
+        entry["files"] = [known.get(file.get("name"), {}) | file for file in entry["files"]]
     return kept | entry
 
 
-def _source(name: str, entry: dict, path: str) -> Source:
-    where = f"{path}: {name}"
-    _keys(entry, where, REQUIRED, OPTIONAL)
+def _source(name: str, entry: dict, path: str, where: str) -> Source:
+    keys(entry, where, REQUIRED, OPTIONAL)
     texts = {
-        key: _text(entry[key], f"{where}.{key}", empty=key not in REQUIRED)
-        for key in (*REQUIRED, "architecture", "labels", "splits", "note")
+        key: text(entry[key], f"{where}.{key}", empty=key not in REQUIRED)
+        for key in (*REQUIRED, *TEXTS)
         if key in entry
     }
     for key, allowed in (("kind", KINDS), ("media", MEDIA), ("access", ACCESS)):
         if texts[key] not in allowed:
             raise unknown(f"{where}.{key}", texts[key], allowed)
     layout = entry.get("layout", [])
-    if not isinstance(layout, list) or not all(map(_inside, layout)):
+    if not isinstance(layout, list) or not all(map(is_inside, layout)):
         raise InputError(f"{where}.layout is {layout!r}; list patterns such as 'Celeb-real/*'")
     hub = _hub(entry["hub"], f"{where}.hub") if "hub" in entry else None
     files = tuple(_file(file, f"{where}.files", hub is not None) for file in entry.get("files", []))
@@ -174,22 +211,29 @@ def _source(name: str, entry: dict, path: str) -> Source:
         raise InputError(f"{where}.files has two files of one name; give one of them another name")
     if texts["access"] == "open" and not (files or hub or "folder" in entry):
         raise InputError(f"{where} is open but does not say where it lies; give files, hub or folder")
-    return Source(name, path, files=files, hub=hub, folder=entry.get("folder"), layout=tuple(layout), **texts)
+    sizes = {
+        "counts": numbers(entry.get("counts", {}), f"{where}.counts", COUNTS[:2], COUNTS[2:]),
+        "transformer": numbers(entry.get("transformer", {}), f"{where}.transformer", TRANSFORMER, ()),
+        "gigabytes": entry.get("gigabytes"),
+    }
+    if not isinstance(sizes["gigabytes"], int | float | None):
+        raise InputError(f"{where}.gigabytes is {sizes['gigabytes']!r}; give about how much there is to download")
+    return Source(name, path, files=files, hub=hub, folder=entry.get("folder"), layout=tuple(layout), **sizes, **texts)
 
 
 def _hub(entry: object, where: str) -> Hub:
-    entry = _keys(entry, where, ("repository", "type"), ("revision",))
+    entry = keys(entry, where, ("repository", "type"), ("revision",))
     repository, kind, revision = entry["repository"], entry["type"], entry.get("revision")
     if not isinstance(repository, str) or not re.fullmatch(r"[\w.-]+/[\w.-]+", repository):
         raise InputError(f"{where}.repository is {repository!r}; write owner/name")
     if kind not in TYPES:
         raise unknown(f"{where}.type", kind, TYPES)
-    return Hub(repository, kind, _hexadecimal(revision, 40, f"{where}.revision"))
+    return Hub(repository, kind, hexadecimal(revision, 40, f"{where}.revision"))
 
 
 def _file(entry: dict, where: str, hub: bool) -> File:
-    _keys(entry, where, ("name", "url"), ("sha256", "size", "unpack"))
-    name, url, size, unpack = entry["name"], entry["url"], entry.get("size"), entry.get("unpack", False)
+    keys(entry, where, ("name",), ("url", "sha256", "size", "unpack"))
+    name, url, size, unpack = entry["name"], entry.get("url", ""), entry.get("size"), entry.get("unpack", False)
     if not isinstance(name, str) or not re.fullmatch(r"[^/\\.\0][^/\\\0]*", name):
         raise InputError(f"{where} has the name {name!r}; give a plain file name")
     if url and urlsplit(url).scheme not in SCHEMES:
@@ -202,33 +246,4 @@ def _file(entry: dict, where: str, hub: bool) -> File:
         raise InputError(f"{where}: {name} has unpack {unpack!r}; give true or false")
     if unpack and not ARCHIVE.search(name):
         raise InputError(f"{where}: {name} is no archive by its name; give one that ends in .zip, .tar or .tar.gz")
-    return File(name, url, _hexadecimal(entry.get("sha256"), 64, f"{where}: {name}: sha256"), size, None, unpack)
-
-
-def _inside(pattern: object) -> bool:
-    return isinstance(pattern, str) and pattern != "" and not pattern.startswith("/") and ".." not in pattern
-
-
-def _hexadecimal(value: object, digits: int, where: str) -> str | None:
-    if value is not None and not (isinstance(value, str) and re.fullmatch(rf"[0-9a-f]{{{digits}}}", value)):
-        raise InputError(f"{where} is {value!r}; give {digits} hexadecimal digits in lower case, or leave it empty")
-    return value
-
-
-def _text(value: object, where: str, empty: bool = False) -> str:
-    if not isinstance(value, str) or not (value or empty):
-        raise InputError(f"{where} is {value!r}; give text")
-    return value
-
-
-def _keys(entry: object, where: str, required: tuple, optional: tuple) -> dict:
-    allowed = ", ".join([*required, *optional])
-    if not isinstance(entry, dict):
-        raise InputError(f"{where} is {entry!r}; it holds the keys {allowed}")
-    for key in entry:
-        if key not in (*required, *optional):
-            raise InputError(f"{where}.{key} is not known; choose from {allowed}")
-    for key in required:
-        if key not in entry:
-            raise InputError(f"{where} lacks {key}; add it (required: {', '.join(required)})")
-    return entry
+    return File(name, url, hexadecimal(entry.get("sha256"), 64, f"{where}: {name}: sha256"), size, None, unpack)

@@ -2,19 +2,32 @@
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from rrlib.errors import InputError
-from rrlib.sources import hub
+from rrlib.sources import hub, state
 from rrlib.sources.catalogue import File, Source
 from rrlib.sources.download import MIRROR, PATIENT, Patience, Request, land
+from rrlib.sources.state import OUTPUTS, RECEIPT
 from rrlib.sources.unpack import unpack
 
-OUTPUTS = Path("outputs/sources")
-RECEIPT = "fetched.json"  # what lies in a folder: the revision, and of each file url, SHA-256 and size
+READY = OUTPUTS / "ready"
 NEEDED = {"form": "a form", "account": "an account"}
+
+
+def fetch_all(sources: Iterable[Source], ready: Path = READY) -> Iterator[str]:
+    """Fill `outputs/sources/NAME` with each source, then write the file `ready`, whose content is always the same.
+
+    The lines of `fetch`, one by one. Those that only have to be there are looked at first, so that a folder that is
+    still empty stops before a long download does. Raises what `fetch` raises, and then leaves no file `ready`.
+    """
+    ready.unlink(missing_ok=True)
+    for source in sorted(sources, key=lambda source: bool(source.files or source.hub)):
+        yield from fetch(source, OUTPUTS / source.name)
+    ready.parent.mkdir(parents=True, exist_ok=True)
+    ready.write_text("fetched\n")
 
 
 def fetch(source: Source, folder: Path, trust: bool = False, patience: Patience = PATIENT) -> list[str]:
@@ -35,7 +48,7 @@ def fetch(source: Source, folder: Path, trust: bool = False, patience: Patience 
         return [f"{source.name}: {folder} is filled"]
     if folder.is_symlink():  # to a user's own files, among which nothing should land
         raise InputError(f"{folder} is a link to {folder.resolve()}; remove the link, or give --to")
-    receipt = _read(folder)
+    receipt = state.receipt(folder)
     revision, files, headers = _wanted(source, receipt, trust, patience)
     names = {file.name for file in files}
     known = {name: entry for name, entry in receipt.get("files", {}).items() if name in names}
@@ -113,7 +126,7 @@ def _link(source: Source, folder: Path) -> None:
 
 
 def _check_filled(source: Source, folder: Path) -> None:
-    if not folder.is_dir() or not any(folder.iterdir()):
+    if not state.is_filled(folder):
         raise InputError(
             f"{source.title} needs {NEEDED[source.access]}: ask at {source.page}, put what you get into {folder} "
             f"({', '.join(source.layout)}), and run again"
@@ -122,19 +135,8 @@ def _check_filled(source: Source, folder: Path) -> None:
 
 
 def _check_layout(source: Source, folder: Path) -> None:
-    for pattern in source.layout:
-        if not any(folder.glob(pattern)):
-            raise InputError(f"{folder} has no {pattern}, which {source.title} should have; fill or correct it")
-
-
-def _read(folder: Path) -> dict:
-    path = folder / RECEIPT
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except ValueError:
-        raise InputError(f"{path} is damaged; delete it and run again") from None
+    if pattern := state.lacks(source, folder):
+        raise InputError(f"{folder} has no {pattern}, which {source.title} should have; fill or correct it")
 
 
 def _write(folder: Path, record: dict) -> None:

@@ -109,3 +109,53 @@ def test_no_gradient_of_a_weight_is_computed():
     for name in ("fgsm", "pgd", "cw", "cw_l2", "shift"):
         list(sweep(name, detector, x, labels, EPSILONS[:1]))
     assert all(parameter.grad is None for parameter in detector.parameters())
+
+
+SAID = [
+    ("noise", {}),
+    ("fgsm", {}),
+    ("pgd", {"steps": 3}),
+    ("pgd", {"steps": 3, "random_start": False}),
+    ("pgd", {"steps": 3, "restarts": 2}),
+    ("cw", {"steps": 3}),
+    ("cw", {"steps": 1, "random_start": False}),
+    ("shift", {"steps": 3}),
+    ("shift", {"steps": 1}),
+    ("shift", {"steps": 3, "random_start": False}),
+    ("shift", {"steps": 2, "restarts": 3}),
+    ("cw_l2", {"steps": 3, "search_steps": 2}),
+]
+
+
+@pytest.mark.parametrize(("name", "options"), SAID)
+@pytest.mark.parametrize("epsilons", [EPSILONS[:1], EPSILONS[:3]])
+def test_a_rule_costs_what_it_says(name, options, epsilons):
+    detector = Counted(used())
+    x, _ = batch()
+    labels = detector.detector(x).argmax(dim=1)  # all right, so that cw_l2 leaves none alone
+    list(sweep(rule(name, **options), detector, x, labels, epsilons))
+    work = rule(name, **options).work(len(epsilons))
+    assert detector.counts == {"gradients": work.gradients, "forwards": work.forwards}
+
+
+def test_l2_costs_less_for_samples_that_err_already_and_says_so():
+    detector = Counted(used())
+    x, _ = batch()
+    wrong = 1 - detector.detector(x).argmax(dim=1)
+    list(sweep("cw_l2", detector, x, wrong, EPSILONS))
+    assert detector.counts["gradients"] == 1
+    assert rule("cw_l2").work(5).at_most
+
+
+@pytest.mark.parametrize(("name", "options", "saved"), [("pgd", {"steps": 3}, 0), ("fgsm", {}, 1), ("noise", {}, 0)])
+def test_choosing_frames_costs_a_gradient_at_most(name, options, saved):
+    clips = torch.rand(2, 3, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    detector = Counted(build("frame-mean-resnet", 32, seed=0).eval())
+    chosen = rule(name, frames=1, **options)
+    list(sweep(chosen, detector, clips, torch.tensor([0, 1]), EPSILONS))
+    assert detector.counts["gradients"] == chosen.work(5).gradients - saved
+
+
+def test_what_an_attack_of_torchattacks_costs_is_not_known():
+    assert rule("torchattacks:PGD").work(5) is None
+    assert rule("torchattacks:PGD", frames=1).work(5) is None

@@ -256,7 +256,7 @@ def test_no_manifest_is_left_when_the_images_have_become_unusable(faces, tmp_pat
         ),
         (
             {"kind": "folder", "source": "x", "sede": 0},
-            "params.yaml: datasets.mine has the options sede, source; the kind folder takes seed, source",
+            "params.yaml: datasets.mine has the options sede, source; the kind folder takes layout, seed, source",
         ),
         (
             {"kind": "synthetic"},

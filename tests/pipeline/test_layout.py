@@ -15,7 +15,7 @@ FLOORS = [
     {"evaluation", "training", "tables", "videos", "resume"},
     {"study", "statistics", "summary", "linearity", "figures", "figure1", "pictures"}
     | {"guardrails", "findings", "provenance"},
-    {"stages", "pages", "notebooks", "book", "__main__"},
+    {"stages", "pages", "notebooks", "book", "plan", "__main__"},
 ]
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
 

@@ -172,6 +172,10 @@ FILE = ENTRY["files"][0]
         ),
         ({"hub": {"repository": "x/y"}}, "it.hub lacks type; add it (required: repository, type)"),
         ({"folder": 3}, "it.folder is 3; give text"),
+        ({"counts": {"real": 1}}, "it.counts lacks fake; add it (required: real, fake)"),
+        ({"counts": {"real": 0, "fake": 1}}, "it.counts.real is 0; give a whole number of at least 1"),
+        ({"transformer": {"depth": 12}}, "it.transformer.depth is not known; choose from layers, width, heads, tokens"),
+        ({"gigabytes": "5"}, "it.gigabytes is '5'; give about how much there is to download"),
     ],
 )
 def test_what_is_wrong_in_an_entry_is_named(tmp_path, change, message):
@@ -218,3 +222,40 @@ def test_an_absent_catalogue_is_named(tmp_path):
 def test_an_unknown_name_lists_those_that_there_are(own):
     with pytest.raises(InputError, match=r"^sources\.celeb is not known; choose from faceforensics-c23, "):
         catalogue.find(own, "celeb")
+
+
+def test_a_study_chooses_entries_and_changes_what_it_says(tmp_path):
+    hub = {key: value for key, value in ENTRY.items() if key != "files"}
+    hub["hub"] = {"repository": "owner/name", "type": "model", "revision": None}
+    path = write(tmp_path / "c.yaml", it=ENTRY, other=ENTRY, hub=hub)
+    changes = {
+        "it": {"files": [{"name": "a b.zip", "sha256": "1" * 64}]},
+        "hub": {"hub": {"revision": "2" * 40}},
+        "other": {"folder": "mine"},
+    }
+    found = catalogue.chosen(changes, "params.yaml: sources", Path("here"), path)
+    assert list(found) == ["it", "hub", "other"]
+    assert found["it"].files == (File("a b.zip", "https://example.org/a%20b.zip?raw=1", "1" * 64, 10, None, True),)
+    assert found["hub"].hub == Hub("owner/name", "model", "2" * 40)
+    assert found["other"].folder == Path("here/mine")
+    assert {source.where for source in found.values()} == {"params.yaml: sources"}
+    (same,) = catalogue.chosen({"it": {}}, "params.yaml: sources", Path(), path).values()
+    assert same == catalogue.read(path)["it"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"ti": {}}, ".ti is not known; choose from it"),
+        (["it"], " holds ['it']; give names of {path}, each with {{}} or what changes its entry"),
+        ({"it": None}, ".it is None; give {{}}, or keys that change the entry in {path}"),
+        ({"it": {"folder": 1}}, ".it.folder is 1; give text"),
+        ({"it": {"sha256": "0"}}, ".it.sha256 is not known; choose from kind, media, "),
+        ({"it": {"files": [{"sha256": "0" * 64}]}}, ".it.files lacks name; add it (required: name)"),
+    ],
+)
+def test_what_a_study_may_not_say_of_its_sources(tmp_path, changes, message):
+    path = write(tmp_path / "c.yaml", it=ENTRY)
+    with pytest.raises(InputError) as caught:
+        catalogue.chosen(changes, "params.yaml: sources", Path(), path)
+    assert str(caught.value).startswith("params.yaml: sources" + message.format(path=path))

@@ -1,0 +1,24 @@
+"""A plan from a study's file."""
+
+from pathlib import Path
+
+from rrlib.plan import clock, costs, missing, work
+from rrlib.plan.text import Plan
+from rrlib.study import PARAMS, load
+
+
+def make(file: Path = PARAMS, offline: bool = False) -> Plan:
+    """Look at a study, and measure its detectors for a few seconds.
+
+    With `offline`, what a fetch would bring counts as missing. Raises what `study.load` raises.
+    """
+    study = load(file)
+    return Plan(
+        study=study,
+        file=file,
+        missing=missing.look(study, file, offline),
+        samples={name: work.samples_of(study, name) for name in study.datasets},
+        held=costs.resident(),
+        paces=clock.measure(study),
+        offline=offline,
+    )

@@ -1,0 +1,114 @@
+"""The part of a study that can run, as a file: what waits for something is left out by name."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import yaml
+
+from rrlib import entries
+from rrlib.errors import InputError
+from rrlib.plan.missing import Missing, paths, paths_of
+from rrlib.sources.state import owner
+from rrlib.study import Half, Study
+
+
+class _Plain(yaml.SafeDumper):
+    """Without anchors: what the file shared is written out."""
+
+    def ignore_aliases(self, data: object) -> bool:
+        return True
+
+
+PARTS = tuple(Half.__dataclass_fields__)
+
+
+def write(study: Study, file: Path, missing: Missing, target: Path) -> list[str]:
+    """Write what of the study in `file` can run to `target`; the names of what is left out.
+
+    A study of which nothing is left out is copied as it stands; of others the comments are lost. Raises InputError,
+    and writes nothing, if nothing can run, or if `target` is there and git could not give its content back.
+    """
+    if not missing.left(study.cells()):
+        raise InputError(f"{file}: nothing of it can run yet, so {target} was not written; do what the list says first")
+    check_may_replace(target)
+    out = left_out(study, missing)
+    text = Path(file).read_text(encoding="utf-8")
+    if out:
+        said = [f"Written by `python -m rrlib plan {file} --write {target}`: the part of {file} that can run.", *out]
+        rest = yaml.dump(
+            remainder(study, file, missing), Dumper=_Plain, sort_keys=False, default_flow_style=None, width=100
+        )
+        text = "".join(f"# {line}\n" for line in said) + rest
+    unfinished = target.with_name(f".{target.name}.part")
+    try:
+        unfinished.write_text(text, encoding="utf-8")
+        os.replace(unfinished, target)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return out
+
+
+def left_out(study: Study, missing: Missing) -> list[str]:
+    """A line for each data set and detector that waits for something, each empty half, and each source not needed."""
+    what = (("data set", missing.datasets), ("detector", missing.detectors))
+    lines = [
+        f"Left out: {kind} {name}, which waits for {', '.join(waits)}"
+        for kind, named in what
+        for name, needs in named.items()
+        if (waits := missing.by_hand(needs))
+    ]
+    for name, half in (("images", study.image), ("video", study.video)):
+        if half.cells() and not missing.left(half.cells()):
+            lines.append(f"Left out: all of {name}, of which no cell can run")
+    return lines + [f"Left out: source {name}" for name in study.sources if name not in _kept_sources(study, missing)]
+
+
+def remainder(study: Study, file: Path, missing: Missing) -> dict:
+    """The study's file without what waits for something; a half in which no cell is left is empty."""
+    given = entries.read(file)
+    given |= _half(given, study.image, missing)
+    given["video"] = _half(given["video"], study.video, missing)
+    if study.sources:
+        kept = _kept_sources(study, missing)
+        given["sources"] = {name: change for name, change in given["sources"].items() if name in kept}
+    return given
+
+
+def check_may_replace(target: Path) -> None:
+    """Raise InputError unless `target` is not there, or git holds it as it is."""
+    if not target.exists():
+        return
+    for command in (["ls-files", "--error-unmatch"], ["diff", "--quiet", "HEAD"]):
+        try:
+            done = subprocess.run(["git", *command, "--", target.name], cwd=target.parent, capture_output=True)
+        except OSError:  # no git here
+            done = None
+        if done is None or done.returncode:
+            raise InputError(f"{target} is there and git does not hold it as it is; commit it, or give another name")
+
+
+def _half(given: dict, half: Half, missing: Missing) -> dict:
+    if not missing.left(half.cells()):
+        return {part: {} for part in PARTS}
+    needs = {"datasets": missing.datasets, "detectors": missing.detectors}
+    rest = {
+        part: {name: entry for name, entry in given[part].items() if not missing.by_hand(needs[part][name])}
+        for part in needs
+    }
+    return rest | {"attacks": given["attacks"]}
+
+
+def _kept_sources(study: Study, missing: Missing) -> set[str]:
+    """Those that can be had, but for those that only serve what is left out."""
+    named = [(name, path) for name, entry in study.datasets.items() for path in paths(entry)]
+    named += [(name, path) for name, entry in study.detectors.items() for path in paths_of(entry)]
+    cells = missing.left(study.cells())
+    used = {name for cell in cells for name in (cell.dataset, cell.detector)}
+    serves: dict[str, set[str]] = {}
+    for user, path in named:
+        if source := owner(path, study.sources.values()):
+            serves.setdefault(source.name, set()).add(user)
+    had = missing.by_hand(study.sources)
+    waiting = {task.name for task in missing.tasks}.intersection(had)
+    return {name for name in study.sources if name not in waiting and (name not in serves or serves[name] & used)}

@@ -1,0 +1,220 @@
+"""The plan of a study as lines to be read: cells, what to do, samples, work, time, memory and disk."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from rrlib.devices import resolve
+from rrlib.evaluation import Cell
+from rrlib.plan import costs
+from rrlib.plan.clock import FRAMES, Pace
+from rrlib.plan.missing import Missing, Task, bytes_of
+from rrlib.plan.work import Samples, asked_by
+from rrlib.study import PARAMS, Half, Study
+
+UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the lines are made of. `held`: bytes that the process held before anything was measured."""
+
+    study: Study
+    file: Path
+    missing: Missing
+    samples: dict[str, Samples | None]
+    paces: dict[tuple[str, int], Pace | str]
+    held: int
+    offline: bool = False
+
+    def frames(self, dataset: str) -> int:
+        """Of a clip; 0 for images."""
+        return self.study.datasets[dataset].get("frames", FRAMES) if dataset in self.study.video.datasets else 0
+
+    def cost(self, dataset: str, detector: str) -> tuple[costs.Cost, costs.Cost]:
+        """Of the checkpoint, and of all cells of the pair."""
+        pace, samples = self.paces[detector, self.frames(dataset)], self.samples[dataset]
+        cells = [Cell(dataset, detector, attack) for attack in self.study.half(dataset).attacks]
+        return (
+            costs.of_training(self.study, dataset, detector, samples, pace),
+            costs.of_cells(self.study, cells, samples, pace),
+        )
+
+    def seconds(self, dataset: str, detector: str) -> float | None:
+        """Of checkpoint and cells; None where it is not known."""
+        parts = [cost.seconds for cost in self.cost(dataset, detector)]
+        return None if None in parts else sum(parts)
+
+
+def lines(plan: Plan) -> Iterator[str]:
+    """All of it, top to bottom."""
+    yield from _cells(plan)
+    yield from _tasks(plan)
+    yield from _samples(plan)
+    yield from _work(plan)
+    yield from _time(plan)
+    yield from _space(plan)
+    yield from _end(plan)
+
+
+def duration(seconds: float) -> str:
+    """A time as a person says it.
+
+    >>> duration(0.2), duration(90), duration(400000)
+    ('1 s', '1.5 min', '4.6 d')
+    """
+    size, unit = next((pair for pair in UNITS if seconds >= pair[0]), UNITS[-1])
+    number = max(1, seconds / size)
+    return f"{number:.0f} {unit}" if number >= 10 or number == int(number) else f"{number:.1f} {unit}"
+
+
+def _halves(plan: Plan) -> list[tuple[str, Half]]:
+    halves = (("images", plan.study.image), ("video", plan.study.video))
+    return [(name, half) for name, half in halves if half.cells()]
+
+
+def _cells(plan: Plan) -> Iterator[str]:
+    cells = plan.study.cells()
+    yield f"{plan.file}: {len(plan.missing.left(cells))} of {len(cells)} cells can run"
+    for name, half in _halves(plan):
+        yield f"  {name}: each with the attacks {', '.join(half.attacks)}"
+        wide = max(map(len, half.datasets))
+        for dataset in half.datasets:
+            for number, (needs, detectors) in enumerate(_grouped(plan, half, dataset).items()):
+                some = "all detectors" if len(detectors) == len(half.detectors) else ", ".join(detectors)
+                count = len(detectors) * len(half.attacks)
+                yield f"    {'' if number else dataset:{wide}}  {some}: {count} cell(s) {_state(plan, needs)}"
+
+
+def _state(plan: Plan, needs: tuple[Task, ...]) -> str:
+    waits = [task for task in needs if not task.automatic]
+    if waits:
+        return f"wait for {plan.missing.numbers(waits)}"
+    return f"can run, {plan.missing.numbers(needs)} fetched first" if needs else "can run"
+
+
+def _grouped(plan: Plan, half: Half, dataset: str) -> dict[tuple[Task, ...], list[str]]:
+    """The detectors by what their cells need; all together where the data set itself is missing."""
+    own = tuple(task for task in plan.missing.tasks if task.name in plan.missing.datasets[dataset])
+    groups: dict[tuple[Task, ...], list[str]] = {}
+    for detector in half.detectors:
+        stuck = any(not task.automatic for task in own)
+        groups.setdefault(own if stuck else tuple(plan.missing.needs(dataset, detector)), []).append(detector)
+    return groups
+
+
+def _tasks(plan: Plan) -> Iterator[str]:
+    by_hand = [task for task in plan.missing.tasks if not task.automatic]
+    for heading, tasks in (
+        ("To do", by_hand),
+        ("Fetched by `dvc repro`, or before it by", plan.missing.tasks[len(by_hand) :]),
+    ):
+        if tasks:
+            yield ""
+            yield heading
+        for task in tasks:
+            yield f"  {plan.missing.numbers([task])}. {task.name}: {task.text}"
+
+
+def _samples(plan: Plan) -> Iterator[str]:
+    wide = max(map(len, plan.samples))
+    yield ""
+    yield f"{'Samples':{wide + 2}}  {'train':>9}  {'validation':>10}  {'test':>9}"
+    for name, samples in plan.samples.items():
+        if samples is None:
+            yield f"  {name:{wide}}  not known before it is here"
+            continue
+        origin = samples.origin if samples.exact else f"about, {samples.origin}"
+        numbers = f"{samples.train:>9}  {samples.validation:>10}  {samples.test:>9}"
+        yield f"  {name:{wide}}  {numbers}  {origin}"
+
+
+def _work(plan: Plan) -> Iterator[str]:
+    epsilons = plan.study.epsilons
+    yield ""
+    yield f"A test sample costs a detector, at {len(epsilons)} epsilons, gradients + forwards"
+    for name, half in _halves(plan):
+        said = []
+        for attack, rule in half.attacks.items():
+            asked = asked_by(rule, epsilons)
+            most = "≤ " if asked and rule.work(1).at_most else ""
+            said.append(f"{attack} {most}{asked.gradients:g} + {asked.forwards:g}" if asked else f"{attack} not known")
+        yield f"  {name}: {', '.join(said)}"
+
+
+def _time(plan: Plan) -> Iterator[str]:
+    yield ""
+    device = resolve(plan.study.device)
+    where = f"{device}, {torch.get_num_threads()} thread(s)" if device.type == "cpu" else str(device)
+    yield f"Time on this machine ({where}), training and all attacks; in brackets what waits for something"
+    seconds = {pair: plan.seconds(*pair) for pair in plan.study.pairs()}
+    for _, half in _halves(plan):
+        yield from _table(plan, half, seconds)
+    known = {pair: number for pair, number in seconds.items() if number is not None}
+    now = sum(number for pair, number in known.items() if not plan.missing.waits(*pair))
+    without = ", without what is not known" if len(known) < len(seconds) else ""
+    yield f"  in all {duration(sum(known.values()))}{without}; what can run: {duration(now)}"
+    yield "  Measured just now: a few gradients of networks with random weights, at one or eight samples."
+    yield "  Not counted: reading and cropping, 10 s or so for each page of the book, and what else the machine does."
+    yield "  Memory: what a gradient keeps, times the batch, and this program; lower batch_size where it is too much."
+
+
+def _table(plan: Plan, half: Half, seconds: dict[tuple[str, str], float | None]) -> Iterator[str]:
+    """A row for each detector: one gradient, memory, and the time on each data set."""
+    wide = max(map(len, half.detectors))
+    columns = {name: max(len(name), 9) for name in half.datasets}
+    head = "  ".join(f"{name:>{width}}" for name, width in columns.items())
+    yield f"  {'':{wide}}  {'a gradient':>10}  {'memory':>7}  {head}"
+    for detector in half.detectors:
+        paces = {plan.frames(dataset): plan.paces[detector, plan.frames(dataset)] for dataset in half.datasets}
+        frames, longest = max(paces.items())
+        if not isinstance(longest, Pace):
+            yield f"  {detector:{wide}}  {longest}"
+            continue
+        memory = bytes_of(costs.memory(plan.study, detector, frames, longest, plan.held))
+        milliseconds = longest.gradient * 1000
+        pace = f"{milliseconds:.{0 if milliseconds >= 100 else 1}f} ms"
+        times = []
+        for dataset, width in columns.items():
+            number = seconds[dataset, detector]
+            said = "not known" if number is None else duration(number)
+            times.append(f"{f'({said})' if plan.missing.waits(dataset, detector) else said:>{width}}")
+        how = "" if longest.how == "measured" else f"  {longest.how}"
+        yield f"  {detector:{wide}}  {pace:>10}  {memory:>7}  {'  '.join(times)}{how}"
+
+
+def _space(plan: Plan) -> Iterator[str]:
+    study = plan.study
+    size, unknown = costs.downloads(study)
+    known = {name: samples for name, samples in plan.samples.items() if samples}
+    prepared = sum(costs.prepared(study.datasets[name], samples) for name, samples in known.items())
+    weights = 0
+    for dataset, detector in study.pairs():
+        pace = plan.paces[detector, plan.frames(dataset)]
+        weights += pace.weights if isinstance(pace, Pace) else 0
+    tables = costs.tables(study, study.cells(), plan.samples)
+    also = f" and {', '.join(unknown)}, whose size is not known" if unknown else ""
+    yield ""
+    yield "Disk, for the whole study"
+    yield f"  downloads: {bytes_of(size)}{also}"
+    yield (
+        f"  outputs, twice as DVC keeps a copy: data sets {bytes_of(prepared)}, checkpoints {bytes_of(weights)}, "
+        f"tables {bytes_of(tables)}"
+    )
+
+
+def _end(plan: Plan) -> Iterator[str]:
+    yield ""
+    here = f"python -m rrlib plan {plan.file}{' --offline' if plan.offline else ''} --write {PARAMS}"
+    left = len(plan.missing.left(plan.study.cells()))
+    whole = left == len(plan.study.cells())
+    if whole:
+        there = "everything is here" if not plan.missing.tasks else "nothing is left for you to get"
+        first = "" if plan.file == PARAMS else f"`{here}`, then "
+        yield f"{there}; run {first}`dvc repro`"
+    elif left:
+        yield f"`{here}` writes the part that can run; then run `dvc repro`"
+    else:
+        yield "nothing can run yet; do what the list says, then plan again"

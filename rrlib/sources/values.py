@@ -1,0 +1,48 @@
+"""One value of the catalogue, checked: what is wrong is told in a sentence that begins with where it stands."""
+
+import re
+
+from rrlib.errors import InputError
+
+
+def is_inside(pattern: object) -> bool:
+    """Whether it is a pattern of paths that stay in their folder."""
+    return isinstance(pattern, str) and pattern != "" and not pattern.startswith("/") and ".." not in pattern
+
+
+def hexadecimal(value: object, digits: int, where: str) -> str | None:
+    """So many hexadecimal digits, or None where they are not known."""
+    if value is not None and not (isinstance(value, str) and re.fullmatch(rf"[0-9a-f]{{{digits}}}", value)):
+        raise InputError(f"{where} is {value!r}; give {digits} hexadecimal digits in lower case, or leave it empty")
+    return value
+
+
+def text(value: object, where: str, empty: bool = False) -> str:
+    """Text, which may be empty only if `empty`."""
+    if not isinstance(value, str) or not (value or empty):
+        raise InputError(f"{where} is {value!r}; give text")
+    return value
+
+
+def keys(entry: object, where: str, required: tuple, optional: tuple) -> dict:
+    """A mapping with all of `required` and nothing beyond `required` and `optional`."""
+    allowed = ", ".join([*required, *optional])
+    if not isinstance(entry, dict):
+        raise InputError(f"{where} is {entry!r}; it holds the keys {allowed}")
+    for key in entry:
+        if key not in (*required, *optional):
+            raise InputError(f"{where}.{key} is not known; choose from {allowed}")
+    for key in required:
+        if key not in entry:
+            raise InputError(f"{where} lacks {key}; add it (required: {', '.join(required)})")
+    return entry
+
+
+def numbers(entry: object, where: str, required: tuple, optional: tuple) -> dict[str, int]:
+    """An empty mapping, or one with these keys whose values are whole numbers of at least 1."""
+    if entry != {}:
+        keys(entry, where, required, optional)
+        for key, value in entry.items():
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise InputError(f"{where}.{key} is {value!r}; give a whole number of at least 1")
+    return entry

@@ -1,0 +1,87 @@
+"""Facts about the measurement: what is measured, on what, and what is said where nothing can be."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from torch import nn
+
+from rrlib.plan import clock, costs
+from rrlib.plan.clock import Pace, Transformer
+from rrlib.plan.work import Samples
+from rrlib.study import Detector, load
+
+
+def test_every_detector_has_a_pace_or_a_reason(write):
+    paces = clock.measure(load(write()))
+    assert set(paces) == {("trained", 0), ("published", 0), ("hub", 0), ("gru", 4)}
+    for pace in paces.values():
+        assert 0 < pace.forward < pace.gradient < 1
+    assert paces["trained", 0] is paces["published", 0]  # of one architecture and size
+    assert paces["hub", 0].how == "one of its 4 layers was measured"
+
+
+def test_what_is_begun_too_late_is_not_measured(write, monkeypatch):
+    monkeypatch.setattr(clock, "SECONDS", -1)
+    paces = clock.measure(load(write()))
+    assert set(paces.values()) == {"not measured: out of time"}
+
+
+def test_a_model_of_unknown_size_is_not_measured(write, repository):
+    catalogue = repository / "data/catalogue.yaml"
+    entries = yaml.safe_load(catalogue.read_text())
+    del entries["model"]["transformer"]
+    catalogue.write_text(yaml.safe_dump(entries))
+    assert clock.measure(load(write()))["hub", 0] == "not measured: it is not here"
+
+
+def test_the_size_of_a_model_that_is_here_is_in_its_configuration(write):
+    study = load(write())
+    folder = Path("outputs/sources/model")
+    folder.mkdir(parents=True)
+    config = {"hidden_size": 8, "num_hidden_layers": 3, "num_attention_heads": 2, "image_size": 32, "patch_size": 16}
+    (folder / "config.json").write_text(json.dumps(config))
+    entry = study.detectors["hub"]
+    assert clock.transformer_of(entry, study) == Transformer(3, 8, 2, 4)
+    (folder / "config.json").write_text(json.dumps(config | {"num_frames": 16, "tubelet_size": 2}))
+    assert clock.transformer_of(entry, study) == Transformer(3, 8, 2, 32)
+    (folder / "config.json").write_text(json.dumps({"depths": [3, 3, 9, 3]}))
+    assert clock.transformer_of(entry, study) is None
+    assert clock.transformer_of(Detector("vit-b16", 224, 0, None, None, None), study) == Transformer(12, 768, 12, 197)
+
+
+def test_what_a_gradient_keeps_is_its_activations_not_its_weights():
+    """Of three layers n → n with sigmoids, a gradient with respect to the input needs the sigmoids' outputs alone."""
+    n = 1000
+    network = nn.Sequential(*(layer for _ in range(3) for layer in (nn.Linear(n, n), nn.Sigmoid()))).requires_grad_(
+        False
+    )
+    pace = clock._timed(network, torch.rand(1, n), torch.sum)
+    assert pace.kept == 3 * n * 4
+    assert pace.weights == 3 * (n * n + n) * 4
+
+
+def test_memory_grows_with_the_batch(write):
+    study = load(write())
+    pace = Pace(1, 1, kept=1000, weights=10)
+    pixels = 4 * 3 * 32**2
+    fixed = 5 + costs.BESIDE
+    assert costs.memory(study, "published", 0, pace, held=5) == fixed + costs.FACTOR * (30 + 4 * (1000 + 6 * pixels))
+    # of clips of four frames one at a time, but training takes 64
+    assert costs.memory(study, "gru", 4, pace, held=5) == fixed + costs.FACTOR * (30 + 64 * (1000 + 24 * pixels))
+
+
+@pytest.mark.parametrize(
+    ("entry", "expected"),
+    [
+        ({"kind": "folder", "source": "a", "seed": 0}, 0),
+        ({"kind": "clips", "source": "a", "seed": 0, "frames": 4}, 0),
+        ({"kind": "clips", "source": "a", "seed": 0, "frames": 4, "crop": {"size": 10}}, 0.6 * 300 * 4 * 6),
+        ({"kind": "frames", "source": "a", "seed": 0, "frames": 4, "crop": {}}, 0.6 * 3 * 256**2 * 6),
+        ({"kind": "synthetic", "seed": 0, "size": 10, "strength": 0.5, "images": {}}, 0.6 * 300 * 6),
+    ],
+)
+def test_only_what_is_drawn_or_cut_out_takes_room(entry, expected):
+    assert costs.prepared(entry, Samples(1, 2, 3, "")) == pytest.approx(expected)
