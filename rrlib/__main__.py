@@ -110,6 +110,7 @@ def _check(options: argparse.Namespace) -> None:
             f"params.yaml: {name}: {len(half.datasets)} data set(s) × {len(half.detectors)} detector(s) × "
             f"{len(half.attacks)} attack(s) = {len(half.cells())} cells at {len(found.epsilons)} epsilons"
         )
+    stages.check_modules(found)
 
 
 def _plan(options: argparse.Namespace) -> None:

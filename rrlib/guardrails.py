@@ -75,7 +75,8 @@ def _compare(dataset: str, table: pd.DataFrame, confidence: float) -> pd.DataFra
     names = ["dataset", "attack", "epsilon", "first", "second", "ra_first", "rr_first", "ra_second", "rr_second"]
     frame = pd.DataFrame(rows, columns=names)
     if not rows:
-        return frame
+        found = [f"{name}_{what}" for name in ("ra", "rr") for what in ("difference", "low", "high")]
+        return frame.reindex(columns=[*names, *found])
     stacked = np.concatenate(differences, axis=1)  # (N, 2 × comparisons), RA and RR by turns
     corrected = 1 - (1 - confidence) / stacked.shape[1]
     low, high = group_bootstrap(stacked, groups, draws=DRAWS, confidence=corrected)

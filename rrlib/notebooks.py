@@ -14,6 +14,11 @@ from traitlets.config import Config
 from rrlib.errors import InputError
 
 SOURCES = Path("notebooks")
+SETTINGS = {
+    "KernelManager": {"transport": "ipc"},  # no ports: kernels side by side cannot collide
+    # the kernel has done its work; a polite end interrupts it, which it reports as an error, and takes a second
+    "NotebookClient": {"shutdown_kernel": "immediate"},
+}
 
 
 def execute(name: str, target: Path, parameters: dict[str, str]) -> None:
@@ -46,7 +51,7 @@ def execute(name: str, target: Path, parameters: dict[str, str]) -> None:
             progress_bar=False,
             stderr_file=sys.stderr,
             kernel_name="python3",
-            config=Config({"KernelManager": {"transport": "ipc"}}),  # no ports: kernels side by side cannot collide
+            config=Config(SETTINGS),
         )
         nbformat.write(fill(tidy(executed), parameters), unfinished)
         os.replace(unfinished, target)

@@ -84,8 +84,13 @@ def reading_note(clips: Mapping | None, frames: Mapping | None = None) -> str:
     return f"{said} {which}{f', the first {SHOWN} of which are' if skipped > SHOWN else ''}:"
 
 
-def show(table: pd.DataFrame, missing: str = "") -> HTML:
-    """A table as a page shows it: no index, three decimals, ε as short as it is; equal tables give equal bytes."""
+def show(table: pd.DataFrame, missing: str = "", empty: str = "None.") -> HTML:
+    """A table as a page shows it: no index, three decimals, ε as short as it is; equal tables give equal bytes.
+
+    `empty` stands in the place of a table without rows.
+    """
+    if table.empty:
+        return HTML(f"<p>{empty}</p>")
     epsilons = [column for column in table if column in ("ε", "epsilon")]
     style = table.style.hide(axis="index").format(precision=3, na_rep=missing).format("{:g}", subset=epsilons)
     return HTML(style.set_uuid("table").set_table_attributes('class="dataframe"').to_html())

@@ -97,11 +97,34 @@ def load_weights(study: Study, detector: str) -> detectors.LoadedDetector:
 
 
 def load_detector(dataset: str, detector: str) -> detectors.LoadedDetector:
-    """The detector that `make_checkpoint` left."""
+    """The detector that `make_checkpoint` left; an InputError if its module has changed meanwhile."""
     path = checkpoint_path(dataset, detector)
     if not path.is_file():
         raise InputError(f"{path} is absent; make it with `dvc repro`")
+    _, metadata = checkpoints.read(path)
+    _check_module(dataset, detector, metadata)
     return detectors.load(path)
+
+
+def check_modules(study: Study) -> None:
+    """Raise InputError if a module of one's own has changed since its checkpoint was made, which DVC does not see."""
+    for dataset, detector in study.pairs():
+        architecture, path = study.detectors[detector].architecture, checkpoint_path(dataset, detector)
+        if architecture.startswith(detectors.OWN) and path.is_file():
+            _, metadata = checkpoints.read(path)
+            if metadata["architecture"] == architecture:  # else DVC sees that it has to be made again
+                _check_module(dataset, detector, metadata)
+
+
+def _check_module(dataset: str, detector: str, metadata: dict) -> None:
+    architecture, path = metadata["architecture"], checkpoint_path(dataset, detector)
+    if metadata.get("module") in (None, detectors.module_hash(architecture)):
+        return
+    stage = "checkpoint-video" if detectors.takes_clips(architecture) else "checkpoint"
+    raise InputError(
+        f"the module of {architecture} has changed since {path} was made; "
+        f"run `dvc repro --force --downstream {stage}@{dataset}-{detector}`"
+    )
 
 
 def load_test_set(dataset: str, input_size: int) -> Dataset:

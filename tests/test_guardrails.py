@@ -101,6 +101,14 @@ def test_one_detector_cannot_be_compared():
     assert text == "This study holds one detector, so there is nothing to compare."
 
 
+def test_a_comparison_of_one_detector_has_the_columns_of_any_other_and_no_row():
+    table = two_detectors()
+    alone = guardrails.compare(table[table["detector"] == "steady"], 0.1)
+    assert len(alone) == 0
+    assert list(alone) == list(guardrails.compare(table, 0.1))
+    assert list(guardrails.alike_in_ra_apart_in_rr(alone)) == list(alone)
+
+
 def test_the_order_of_rows_does_not_matter():
     table = two_detectors()
     first, again = (guardrails.compare(rows, 0.1) for rows in (table, table.sample(frac=1, random_state=1)))

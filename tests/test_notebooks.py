@@ -65,6 +65,13 @@ def test_a_notebook_runs_in_the_working_directory_and_leaves_its_source_alone():
     assert [path.name for path in TARGET.parent.iterdir()] == ["page.ipynb"]
 
 
+def test_the_kernel_is_not_interrupted_when_its_work_is_done():
+    told = "lambda *_: Path('interrupted').touch()"
+    write("page", f"from pathlib import Path\nget_ipython().kernel.saved_sigint_handler = {told}")
+    notebooks.execute("page", TARGET, {})
+    assert not Path("interrupted").exists()
+
+
 def test_a_cell_that_fails_is_named_and_nothing_lands():
     write("page", "1 + 1", "# the third\nraise ValueError('first line\\nsecond line')")
     message = (

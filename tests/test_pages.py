@@ -84,6 +84,12 @@ def test_equal_tables_are_shown_with_equal_bytes():
         assert cell in first.data
 
 
+def test_a_table_without_rows_is_a_sentence_and_no_bare_header():
+    table = pd.DataFrame(columns=["detector", "RA"])
+    assert pages.show(table).data == "<p>None.</p>"
+    assert pages.show(table, empty="No cell is alike.").data == "<p>No cell is alike.</p>"
+
+
 def test_the_record_names_inputs_by_their_hash(tmp_path):
     path = tmp_path / "table"
     path.write_bytes(b"content")

@@ -144,11 +144,19 @@ def build(architecture: str, input_size: int, seed: int, labels: Labels | None =
 
 
 def describe(architecture: str, detector: nn.Module) -> dict:
-    """What a checkpoint's metadata must hold besides architecture and input_size: for `hub:`, the whole configuration.
+    """What a checkpoint's metadata must hold besides architecture and input_size.
 
-    The checkpoint is then enough, wherever the model came from.
+    For `hub:`, the whole configuration: the checkpoint is then enough, wherever the model came from. For `python:`,
+    the hash of the module, so that a change of it can be told.
     """
-    return {"hub": hubs.describe(detector)} if _starts(architecture, HUB) else {}
+    if _starts(architecture, HUB):
+        return {"hub": hubs.describe(detector)}
+    return {"module": module_hash(architecture)} if _starts(architecture, OWN) else {}
+
+
+def module_hash(architecture: str) -> str | None:
+    """SHA-256 of the file of one's own module, as it is now; None for every other architecture."""
+    return own.sha256(architecture.removeprefix(OWN)) if _starts(architecture, OWN) else None
 
 
 def load(path: Path, architecture: str | None = None, input_size: int | None = None) -> LoadedDetector:
