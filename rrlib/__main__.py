@@ -137,9 +137,9 @@ def _checkpoint(options: argparse.Namespace) -> None:
 
 
 def _videos(options: argparse.Namespace) -> None:
-    from rrlib import stages, study
+    from rrlib import places, stages, study
 
-    print(f"{len(stages.write_videos(study.load()))} table(s) in {study.VIDEOS}")
+    print(f"{len(stages.write_videos(study.load()))} table(s) in {places.VIDEOS}")
 
 
 def _notebook(options: argparse.Namespace) -> None:

@@ -8,11 +8,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from rrlib import notebooks, study
+from rrlib import notebooks, places, study
 from rrlib.errors import InputError
 
 PROSE = Path("book")
-NOTEBOOKS = study.OUTPUTS / "notebooks"
+NOTEBOOKS = places.OUTPUTS / "notebooks"
 
 
 def pages(found: study.Study) -> list[Path]:
@@ -29,7 +29,7 @@ def build(target: Path) -> Path:
     Only the pages of the present study are taken. Raises InputError for a page that is missing, holds an error, or
     makes Sphinx warn (a broken link, say); `target` is then as before.
     """
-    with tempfile.TemporaryDirectory(prefix=".book-", dir=study.OUTPUTS) as folder:
+    with tempfile.TemporaryDirectory(prefix=".book-", dir=places.OUTPUTS) as folder:
         source = Path(folder, "source")
         shutil.copytree(PROSE, source)
         for page in pages(study.load()):

@@ -11,7 +11,8 @@ from matplotlib_inline.backend_inline import set_matplotlib_formats
 from rrlib import figures
 from rrlib.datasets import catalogue as datasets
 from rrlib.errors import InputError
-from rrlib.study import PARAMS, videos_name
+from rrlib.places import videos_name
+from rrlib.study import PARAMS
 
 SHOWN = 20  # of the sources that were left out; Celeb-DF leaves out two thousand, and all are in the report
 

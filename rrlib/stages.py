@@ -20,9 +20,8 @@ from rrlib.detectors.contract import Calibrated
 from rrlib.devices import place, place_batch, resolve
 from rrlib.errors import InputError
 from rrlib.evaluation import Cell
-from rrlib.study import (
+from rrlib.places import (
     VIDEOS,
-    Study,
     checkpoint_path,
     dataset_folder,
     table_path,
@@ -30,6 +29,7 @@ from rrlib.study import (
     videos_name,
     videos_path,
 )
+from rrlib.study import Study
 
 
 def fetch_sources(study: Study) -> Iterator[str]:

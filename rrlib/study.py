@@ -1,13 +1,13 @@
-"""params.yaml as checked dataclasses, and where the stages put what they make."""
+"""params.yaml as checked dataclasses."""
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from itertools import product
 from pathlib import Path
 
-from rrlib import attacks, entries, functional
+from rrlib import attacks, entries, functional, places
 from rrlib.attacks.sweep import Rule
 from rrlib.datasets import catalogue as datasets
 from rrlib.detectors import catalogue as detectors
@@ -20,8 +20,6 @@ from rrlib.sources.state import awaited
 from rrlib.training import Adversarial, Recipe
 
 PARAMS = Path("params.yaml")
-OUTPUTS = Path("outputs")
-VIDEOS = OUTPUTS / "videos"
 
 
 @dataclass(frozen=True)
@@ -81,9 +79,9 @@ class Study:
     epsilons: tuple[float, ...]
     tolerances: tuple[float, ...]
     highlight: Highlight
+    sources: dict[str, Source]
     image: Half
     video: Half
-    sources: dict[str, Source] = field(default_factory=dict)
 
     @property
     def datasets(self) -> dict[str, dict]:
@@ -113,40 +111,6 @@ class Study:
         return self.image.pairs() + self.video.pairs()
 
 
-def dataset_folder(dataset: str) -> Path:
-    """Where the prepared data set lies."""
-    return OUTPUTS / "datasets" / dataset
-
-
-def checkpoint_path(dataset: str, detector: str) -> Path:
-    """Where the detector trained on that data set lies."""
-    return OUTPUTS / "checkpoints" / dataset / f"{detector}.safetensors"
-
-
-def unfinished_folder(cell: Cell) -> Path:
-    """Where the finished batches of the cell lie until its table is whole."""
-    return OUTPUTS / "unfinished" / cell.dataset / cell.detector / cell.attack
-
-
-def table_path(cell: Cell) -> Path:
-    """Where the cell's result table lies."""
-    return OUTPUTS / "tables" / cell.dataset / cell.detector / f"{cell.attack}.parquet"
-
-
-def videos_path(cell: Cell) -> Path:
-    """Where the result table of the videos lies whose frames are the cell's samples."""
-    return VIDEOS / cell.dataset / cell.detector / f"{cell.attack}.parquet"
-
-
-def videos_name(dataset: str) -> str:
-    """What the videos of a data set of frames are called where data sets are.
-
-    >>> videos_name("talks")
-    'talks-videos'
-    """
-    return f"{dataset}-videos"
-
-
 def load(path: Path = PARAMS) -> Study:
     """Read and check a study; nothing is run. Raises InputError with the key, what was found and what is allowed.
 
@@ -155,9 +119,9 @@ def load(path: Path = PARAMS) -> Study:
     where = str(path)
     given = entries.read(path)
     parts = tuple(Half.__dataclass_fields__)
-    own = tuple(name for name in Study.__dataclass_fields__ if name not in ("image", "sources"))
-    given = entries.mapping(given, where, required=(*own, *parts), optional=("sources",))
-    sources = published.chosen(given.get("sources", {}), f"{where}: sources", Path(path).parent)
+    own = tuple(name for name in Study.__dataclass_fields__ if name != "image")
+    given = entries.mapping(given, where, required=(*own, *parts))
+    sources = published.chosen(given["sources"], f"{where}: sources", Path(path).parent)
     attacks.check_epsilons(given["epsilons"], f"{where}: epsilons")
     video = entries.mapping(given["video"], f"{where}: video", required=parts)
     study = Study(
@@ -171,9 +135,9 @@ def load(path: Path = PARAMS) -> Study:
         epsilons=tuple(given["epsilons"]),
         tolerances=entries.tolerances(given["tolerances"], f"{where}: tolerances"),
         highlight=_highlight(given["highlight"], f"{where}: highlight"),
+        sources=sources,
         image=_half({name: given[name] for name in parts}, f"{where}: ", sources, video=False),
         video=_half(video, f"{where}: video.", sources, video=True),
-        sources=sources,
     )
     if not study.cells():
         raise InputError(f"{where}: there is no data set with a detector and an attack; name at least one of each")
@@ -232,8 +196,8 @@ def _check_apart(study: Study, where: str) -> None:
         if both:
             raise InputError(f"{where}: {part} and video.{part} share the name {min(both)}; rename one")
     for name in study.of_frames:
-        if videos_name(name) in study.datasets:
-            raise InputError(f"{where}: {videos_name(name)} is what the videos of {name} are called; rename one")
+        if places.videos_name(name) in study.datasets:
+            raise InputError(f"{where}: {places.videos_name(name)} is what the videos of {name} are called; rename one")
 
 
 def _dataset(name: str, entry: object, where: str) -> dict:

@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from rrlib import resume, stages, study, tables
+from rrlib import places, resume, stages, study, tables
 from rrlib.datasets import clips
 from rrlib.errors import InputError
 from rrlib.evaluation import Cell
@@ -103,14 +103,15 @@ detectors:
 attacks:
   pgd: {rule: pgd, steps: 20}
 video: {datasets: {}, detectors: {}, attacks: {}}
+sources: {}
 """
 EVALUATE = """
 import torch
-from rrlib import stages, study
+from rrlib import places, stages, study
 from rrlib.evaluation import Cell
 torch.set_num_threads(1)
 cell = Cell("drawn", "small", "pgd")
-stages.evaluate_cell(study.load(), cell, study.table_path(cell))
+stages.evaluate_cell(study.load(), cell, places.table_path(cell))
 """
 
 
@@ -124,7 +125,7 @@ def test_a_killed_evaluation_goes_on_and_gives_the_same_bytes(tmp_path, monkeypa
     Path("params.yaml").write_text(STUDY)
     stages.prepare_dataset(study.load(), "drawn")
     stages.make_checkpoint(study.load(), "drawn", "small")
-    table, unfinished = study.table_path(CELL), study.unfinished_folder(CELL)
+    table, unfinished = places.table_path(CELL), places.unfinished_folder(CELL)
     stages.evaluate_cell(study.load(), CELL, table)
     expected = table.read_bytes()
     table.unlink()
@@ -147,7 +148,7 @@ def test_a_killed_evaluation_goes_on_and_gives_the_same_bytes(tmp_path, monkeypa
 
 def test_a_cell_whose_clips_are_read_otherwise_begins_anew(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    path, folder = study.checkpoint_path(*CELL[:2]), study.dataset_folder(CELL.dataset)
+    path, folder = places.checkpoint_path(*CELL[:2]), places.dataset_folder(CELL.dataset)
     for file in (path, folder / "manifest.csv"):
         file.parent.mkdir(parents=True)
         file.write_text("as before")

@@ -18,7 +18,8 @@ from rrlib.detectors.catalogue import build
 from rrlib.detectors.contract import Calibrated
 from rrlib.errors import InputError
 from rrlib.evaluation import Cell
-from rrlib.study import Detector, Half, Highlight, Study, checkpoint_path, dataset_folder, table_path
+from rrlib.places import checkpoint_path, dataset_folder, table_path
+from rrlib.study import Detector, Half, Highlight, Study
 from rrlib.training import Recipe
 
 CELL = Cell("faces", "small", "pgd")
@@ -51,6 +52,7 @@ def small_study(tmp_path, monkeypatch) -> Study:
             attacks={"pgd": PGD(steps=2), "fgsm": FGSM()},
         ),
         video=Half({}, {}, {}),
+        sources={},
     )
 
 

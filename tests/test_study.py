@@ -11,7 +11,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rrlib import study
+from rrlib import places, study
 from rrlib.attacks.frames import TouchedFrames
 from rrlib.attacks.rules import PGD, Noise
 from rrlib.errors import InputError
@@ -32,6 +32,7 @@ SOUND = {
     "epsilons": [0, 0.01, 0.1],
     "tolerances": [0.1, 0.5],
     "highlight": {"epsilon": 0.01, "tolerance": 0.1, "attack": "pgd"},
+    "sources": {},
     "datasets": {
         "faces": {"kind": "folder", "source": "images", "seed": 0},
         "drawn": {"kind": "synthetic", "seed": 0, "size": 32, "strength": 0.5, "images": {"test": 4}},
@@ -57,6 +58,8 @@ ABSENT = object()
 @pytest.fixture(autouse=True)
 def in_a_repository(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    Path("data").mkdir()
+    Path("data/catalogue.yaml").symlink_to(REPOSITORY / "data/catalogue.yaml")
     Path(WEIGHTS).touch()
 
 
@@ -132,9 +135,9 @@ def test_a_half_may_be_empty_but_not_both():
 
 
 def test_every_product_has_its_own_place_under_outputs():
-    assert study.dataset_folder("faces") == Path("outputs/datasets/faces")
-    assert study.checkpoint_path("faces", "meso") == Path("outputs/checkpoints/faces/meso.safetensors")
-    assert study.table_path(Cell("faces", "meso", "pgd")) == Path("outputs/tables/faces/meso/pgd.parquet")
+    assert places.dataset_folder("faces") == Path("outputs/datasets/faces")
+    assert places.checkpoint_path("faces", "meso") == Path("outputs/checkpoints/faces/meso.safetensors")
+    assert places.table_path(Cell("faces", "meso", "pgd")) == Path("outputs/tables/faces/meso/pgd.parquet")
 
 
 FRAMES = {"kind": "frames", "source": "videos", "seed": 0, "frames": 1}
@@ -145,7 +148,7 @@ def test_a_data_set_of_frames_belongs_to_the_images_and_has_its_videos_beside_it
     assert found.half("talks") is found.image
     assert found.of_frames == ["talks"]
     assert load(SOUND).of_frames == []
-    assert study.videos_path(Cell("talks", "meso", "pgd")) == Path("outputs/videos/talks/meso/pgd.parquet")
+    assert places.videos_path(Cell("talks", "meso", "pgd")) == Path("outputs/videos/talks/meso/pgd.parquet")
 
 
 @pytest.mark.parametrize("place", ["datasets.talks-videos", "video.datasets.talks-videos"])
@@ -180,7 +183,7 @@ ARCHITECTURES = (
 )
 RECIPE = "choose from epochs, batch_size, learning_rate, weight_decay, adversarial"
 TOP = (
-    "seed, device, batch_size, workers, fold, compiled, distance, epsilons, tolerances, highlight, video, "
+    "seed, device, batch_size, workers, fold, compiled, distance, epsilons, tolerances, highlight, sources, video, "
     "datasets, detectors, attacks"
 )
 WHOLE = f"it is a whole number from {{}} to {2**31 - 1}"
@@ -393,12 +396,12 @@ def test_a_file_without_keys_is_refused(text):
         study.load()
 
 
-def places(inside: object, path: str = "") -> Iterator[str]:
+def inner(inside: object, path: str = "") -> Iterator[str]:
     """Every subtree and leaf of SOUND that is below a mapping."""
     if isinstance(inside, dict):
         for key, value in inside.items():
             yield f"{path}{key}"
-            yield from places(value, f"{path}{key}.")
+            yield from inner(value, f"{path}{key}.")
 
 
 def answer(given: dict) -> str:
@@ -421,7 +424,7 @@ FUZZ = settings(
 
 
 @FUZZ
-@given(place=st.sampled_from(list(places(SOUND))), value=VALUES)
+@given(place=st.sampled_from(list(inner(SOUND))), value=VALUES)
 def test_any_other_value_anywhere_is_taken_or_answered_with_its_place(place, value):
     said = answer(changed(place, value))
     assert not said or (said.startswith("params.yaml: ") and place.split(".")[0] in said)
@@ -444,13 +447,6 @@ HASH = "036ed30d04ffd9c7506f825b97c86aa64915f5818931da96817b169aad790af5"
 SOURCES = {"meso4-df": {}, "hub-vit-prithiv": {}, "deepfakebench-xception": {}}
 
 
-@pytest.fixture
-def with_catalogue():
-    """The catalogue of the repository, where studies of these tests look for it."""
-    Path("data").mkdir()
-    Path("data/catalogue.yaml").symlink_to(REPOSITORY / "data/catalogue.yaml")
-
-
 def fetched(weights: str, **changes: object) -> dict:
     """SOUND with sources that were not fetched yet, and three detectors that wait for them."""
     waiting = {
@@ -466,7 +462,7 @@ def fetched(weights: str, **changes: object) -> dict:
     return SOUND | {"sources": SOURCES, "detectors": waiting} | changes
 
 
-def test_what_a_source_will_bring_need_not_be_there(with_catalogue):
+def test_what_a_source_will_bring_need_not_be_there():
     found = load(fetched("outputs/sources/meso4-df/Meso4_DF.h5"))
     assert list(found.sources) == list(SOURCES)
     assert found.sources["meso4-df"].title == "Meso4, trained on deepfakes"
@@ -474,7 +470,7 @@ def test_what_a_source_will_bring_need_not_be_there(with_catalogue):
     assert load(SOUND).sources == {}
 
 
-def test_what_no_source_will_bring_is_missed_at_once(with_catalogue):
+def test_what_no_source_will_bring_is_missed_at_once():
     wrong = "outputs/sources/meso4-df/Meso4.h5"
     with pytest.raises(InputError, match=re.escape(f"detectors.published.weights: {wrong} is not a file; give the")):
         load(fetched(wrong))
@@ -485,7 +481,7 @@ def test_what_no_source_will_bring_is_missed_at_once(with_catalogue):
         load(fetched("outputs/sources/meso4-df/Meso4_DF.h5", sources=sources))
 
 
-def test_a_model_that_is_not_there_yet_stands_among_its_kind(with_catalogue):
+def test_a_model_that_is_not_there_yet_stands_among_its_kind():
     video = SOUND["video"] | {
         "detectors": {"vit": {"architecture": "hub:outputs/sources/hub-vit-prithiv", "input_size": 224}}
     }
@@ -494,7 +490,7 @@ def test_a_model_that_is_not_there_yet_stands_among_its_kind(with_catalogue):
         load(SOUND | {"sources": {"hub-vit-prithiv": {}}, "video": video})
 
 
-def test_a_hash_may_be_empty_only_while_its_file_is_awaited(with_catalogue):
+def test_a_hash_may_be_empty_only_while_its_file_is_awaited():
     weights = Path("outputs/sources/deepfakebench-xception/xception_best.pth")
     weights.parent.mkdir(parents=True)
     weights.touch()
@@ -502,7 +498,7 @@ def test_a_hash_may_be_empty_only_while_its_file_is_awaited(with_catalogue):
         load(fetched("outputs/sources/meso4-df/Meso4_DF.h5"))
 
 
-def test_an_unknown_source_lists_all_names(with_catalogue):
+def test_an_unknown_source_lists_all_names():
     message = "params.yaml: sources.meso5 is not known; choose from faceforensics-c23, "
     with pytest.raises(InputError, match="^" + re.escape(message)) as caught:
         load(SOUND | {"sources": {"meso5": {}}})

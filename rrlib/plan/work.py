@@ -9,9 +9,10 @@ import pandas as pd
 from rrlib.attacks.sweep import Rule
 from rrlib.datasets import manifest
 from rrlib.datasets.catalogue import CLIP_KINDS
+from rrlib.places import dataset_folder
 from rrlib.sources.catalogue import Source
 from rrlib.sources.state import OUTPUTS, owner
-from rrlib.study import Study, dataset_folder
+from rrlib.study import Study
 from rrlib.training import Recipe
 
 # of a detector's own gradient with respect to pixels; one with respect to weights as well costs half as much again

@@ -155,6 +155,7 @@ def _write_study(detectors: dict, video: dict | None = None) -> study.Study:
         "epsilons": [0, 0.05],
         "tolerances": [0.1],
         "highlight": {"epsilon": 0.05, "tolerance": 0.1, "attack": "pgd"},
+        "sources": {},
         "datasets": {"faces": {"kind": "folder", "source": "images", "seed": 0}},
         "detectors": detectors,
         "attacks": attacks,

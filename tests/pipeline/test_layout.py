@@ -14,7 +14,7 @@ FLOORS = [
     {"entries", "functional", "metrics", "devices", "detectors", "datasets", "attacks", "sources"},
     {"evaluation", "training", "tables", "videos", "resume"},
     {"study", "statistics", "summary", "linearity", "figures", "figure1", "pictures"}
-    | {"guardrails", "findings", "provenance"},
+    | {"guardrails", "findings", "places", "provenance"},
     {"stages", "pages", "notebooks", "book", "plan", "__main__"},
 ]
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}

@@ -11,9 +11,10 @@ from rrlib.attacks import rule
 from rrlib.datasets import catalogue
 from rrlib.detectors.catalogue import build
 from rrlib.evaluation import evaluate
+from rrlib.places import dataset_folder
 from rrlib.plan import work
 from rrlib.plan.work import Asked, Samples
-from rrlib.study import dataset_folder, load
+from rrlib.study import load
 from rrlib.training import Adversarial, Recipe
 
 
