@@ -96,12 +96,10 @@ def _parser() -> argparse.ArgumentParser:
 
 def _check(options: argparse.Namespace) -> None:
     from rrlib import stages, study
-    from rrlib.sources.state import OUTPUTS, awaited, is_here
+    from rrlib.sources.state import OUTPUTS, is_here
 
     found = study.load()
-    for name, entry in found.detectors.items():
-        if entry.weights and not awaited(entry.weights, found.sources.values()):
-            stages.load_weights(found, name)
+    stages.check_inputs(found)
     for source in found.sources.values():
         if not is_here(source, OUTPUTS / source.name):
             print(f"params.yaml: sources: {source.name} ({source.title}) will be fetched")
@@ -110,7 +108,6 @@ def _check(options: argparse.Namespace) -> None:
             f"params.yaml: {name}: {len(half.datasets)} data set(s) × {len(half.detectors)} detector(s) × "
             f"{len(half.attacks)} attack(s) = {len(half.cells())} cells at {len(found.epsilons)} epsilons"
         )
-    stages.check_modules(found)
 
 
 def _plan(options: argparse.Namespace) -> None:

@@ -29,6 +29,7 @@ from rrlib.places import (
     videos_name,
     videos_path,
 )
+from rrlib.sources.state import awaited
 from rrlib.study import Study
 
 
@@ -106,8 +107,19 @@ def load_detector(dataset: str, detector: str) -> detectors.LoadedDetector:
     return detectors.load(path)
 
 
-def check_modules(study: Study) -> None:
-    """Raise InputError if a module of one's own has changed since its checkpoint was made, which DVC does not see."""
+def check_inputs(study: Study) -> None:
+    """Raise InputError unless what the study reads is there, as it says, or will be fetched.
+
+    Sources of data sets, weights, and modules of one's own, whose changes since a checkpoint was made DVC does not see.
+    """
+    sources = study.sources.values()
+    for name, entry in study.datasets.items():
+        path = entry.get("source", ".")
+        if not (Path(path).exists() or awaited(path, sources)):
+            raise InputError(f"params.yaml: datasets.{name}.source: {path} does not exist; correct the path")
+    for name, detector in study.detectors.items():
+        if detector.weights and not awaited(detector.weights, sources):
+            load_weights(study, name)
     for dataset, detector in study.pairs():
         architecture, path = study.detectors[detector].architecture, checkpoint_path(dataset, detector)
         if architecture.startswith(detectors.OWN) and path.is_file():

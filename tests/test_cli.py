@@ -99,6 +99,16 @@ def test_a_full_disk_is_one_line_and_leaves_no_file_under_its_final_name(tmp_pat
     assert not list(tmp_path.rglob("manifest.csv"))
 
 
+def test_check_misses_a_folder_of_images_before_anything_runs(monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    parameters = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
+    parameters["datasets"] = {"mine": {"kind": "folder", "source": "faces", "seed": 0}}
+    Path("params.yaml").write_text(yaml.safe_dump(parameters))
+    assert main(["check"]) == 1
+    said = "error: params.yaml: datasets.mine.source: faces does not exist; correct the path\n"
+    assert capsys.readouterr().err == said
+
+
 def test_check_reads_the_weights_that_the_study_names_before_anything_runs(monkeypatch, capsys, tmp_path):
     monkeypatch.chdir(tmp_path)
     pickle = b"PK\x03\x04 a zip that torch.save might have written"
@@ -106,6 +116,7 @@ def test_check_reads_the_weights_that_the_study_names_before_anything_runs(monke
     parameters = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
     published = {"architecture": "meso4", "input_size": 256, "weights": "given.h5"}
     parameters["detectors"] = {"published": published | {"sha256": hashlib.sha256(pickle).hexdigest()}}
+    Path("rrlib/datasets/synthetic").mkdir(parents=True)  # what the data sets of the study are made from
     Path("params.yaml").write_text(yaml.safe_dump(parameters))
     assert main(["check"]) == 1
     (line,) = capsys.readouterr().err.splitlines()
@@ -128,6 +139,7 @@ def test_the_sources_of_a_study_are_fetched_together(monkeypatch, capsys, tmp_pa
     monkeypatch.chdir(tmp_path)
     Path("data").mkdir()
     Path("data/catalogue.yaml").write_text((REPOSITORY / "data/catalogue.yaml").read_text())
+    Path("rrlib/datasets/synthetic").mkdir(parents=True)  # what the data sets of the study are made from
     parameters = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
     Path("params.yaml").write_text(yaml.safe_dump(parameters | {"sources": {"celeb-df-v2": {}}}))
     assert main(["check"]) == 0

@@ -168,16 +168,16 @@ def test_ones_own_detector_runs_the_whole_study_path(write, training, study_with
 def test_a_checkpoint_is_refused_once_its_module_has_changed(write, study_with):
     write(GOOD)
     found = study_with()
-    stages.check_modules(found)  # no checkpoint yet
+    stages.check_inputs(found)  # no checkpoint yet
     stages.make_checkpoint(found, "faces", "own")
-    stages.check_modules(found)
+    stages.check_inputs(found)
     stages.load_detector("faces", "own")
     write(GOOD.replace("x.flatten(1) - 0.5", "x.flatten(1)"))  # the weights would still fit
     message = (
         "the module of python:mine.model:make has changed since outputs/checkpoints/faces/own.safetensors was made; "
         "run `dvc repro --force --downstream checkpoint@faces-own`"
     )
-    for act in (lambda: stages.check_modules(found), lambda: stages.load_detector("faces", "own")):
+    for act in (lambda: stages.check_inputs(found), lambda: stages.load_detector("faces", "own")):
         with pytest.raises(InputError, match="^" + re.escape(message) + "$"):
             act()
 
@@ -187,7 +187,7 @@ def test_a_checkpoint_of_another_architecture_is_left_to_dvc(write, study_with):
     stages.make_checkpoint(study_with(), "faces", "own")
     write(GOOD + "\nother = make")
     del sys.modules["mine.model"]
-    stages.check_modules(study_with(architecture="python:mine.model:other"))
+    stages.check_inputs(study_with(architecture="python:mine.model:other"))
 
 
 def test_the_frames_that_a_factory_needs_are_those_of_the_data_set(write, study_of):
