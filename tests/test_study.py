@@ -10,6 +10,7 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from settings import SETTINGS
 
 from rrlib import places, study
 from rrlib.attacks.frames import TouchedFrames
@@ -22,13 +23,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 WEIGHTS = "published.safetensors"  # a file that is there; a study asks for no more
 SHA256 = "0" * 64
 SOUND = {
-    "seed": 0,
-    "device": "cpu",
-    "batch_size": 4,
-    "workers": 0,
-    "fold": True,
-    "compiled": False,
-    "distance": "linf",
+    **SETTINGS,
     "epsilons": [0, 0.01, 0.1],
     "tolerances": [0.1, 0.5],
     "highlight": {"epsilon": 0.01, "tolerance": 0.1, "attack": "pgd"},

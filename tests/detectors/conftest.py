@@ -14,6 +14,7 @@ import torch
 import yaml
 from PIL import Image
 from processor import PLAIN
+from settings import SETTINGS
 from torch import nn
 
 from rrlib import study
@@ -145,13 +146,7 @@ def _write_study(detectors: dict, video: dict | None = None) -> study.Study:
                 Image.fromarray(levels.astype(np.uint8)).save(folder / f"{frame}.png")
     attacks = {"pgd": {"rule": "pgd", "steps": 2}}
     text = {
-        "seed": 0,
-        "device": "cpu",
-        "batch_size": 4,
-        "workers": 0,
-        "fold": True,
-        "compiled": False,
-        "distance": "linf",
+        **SETTINGS,
         "epsilons": [0, 0.05],
         "tolerances": [0.1],
         "highlight": {"epsilon": 0.05, "tolerance": 0.1, "attack": "pgd"},

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import yaml
 from PIL import Image
+from settings import SETTINGS
 
 from rrlib.detectors import catalogue, checkpoints
 
@@ -29,13 +30,7 @@ CATALOGUE = {
 }
 NOTHING = {"datasets": {}, "detectors": {}, "attacks": {}}
 STUDY = {
-    "seed": 0,
-    "device": "cpu",
-    "batch_size": 4,
-    "workers": 0,
-    "fold": True,
-    "compiled": False,
-    "distance": "linf",
+    **SETTINGS,
     "epsilons": [0, 0.01, 0.1],
     "tolerances": [0.1],
     "highlight": {"epsilon": 0.01, "tolerance": 0.1, "attack": "pgd"},
