@@ -23,6 +23,7 @@ def facts(rounds: int, device: torch.device) -> list[tuple[str, str]]:
     rows += [
         ("system", f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"),
         ("rounds", str(rounds)),
+        ("freed memory", "kept" if "MALLOC_TRIM_THRESHOLD_" in os.environ else "as the C library decides"),
     ]
     return rows + [(package, version(package)) for package in PACKAGES]
 
