@@ -48,7 +48,7 @@ class Search:
         self.w.grad = torch.ops.aten.tanh_backward.grad_input(half, self.tanh, grad_input=half)
         self._adam.step()
         torch.tanh(self.w.clamp_(-EDGE, EDGE), out=self.tanh)
-        torch.add(self._half, self.tanh, alpha=1 / (2 * math.tanh(EDGE)), out=self.x).clamp_(0, 1)
+        torch.add(self._half, self.tanh, alpha=1 / (2 * math.tanh(EDGE)), out=self.x)
 
 
 @dataclass(frozen=True)
@@ -79,14 +79,13 @@ class CWL2:
 
     def run(self, clean: Clean, epsilons: Sequence[float], draw: Draw) -> Iterator[Step]:
         margins, gradient = clean.gradient()
+        # a sample without a gradient stays where it is, and so without one
         nearest, found = clean.x.clone(), exists(gradient)
         right = (margins <= self.confidence).nonzero().flatten()
         if len(right) == len(margins):
-            nearest, moved = self._minimise(clean)
-            found = found | moved
+            nearest = self._minimise(clean)
         elif len(right):
-            nearest[right], moved = self._minimise(clean.part(right))
-            found[right] |= moved
+            nearest[right] = self._minimise(clean.part(right))
         for epsilon in epsilons:
             yield epsilon, project(nearest, clean.x, epsilon), found
 
@@ -94,30 +93,28 @@ class CWL2:
         """The most there can be, whatever the number of ε: a sample that errs from the start costs one gradient."""
         return Work(1 + self.search_steps * (self.steps - 1), at_most=True)
 
-    def _minimise(self, clean: Clean) -> tuple[torch.Tensor, torch.Tensor]:
-        """The nearest images that err, and which samples had a gradient on the way."""
+    def _minimise(self, clean: Clean) -> torch.Tensor:
+        """The nearest images that err; the clean one where none was seen."""
         x, (clean_margin, clean_gradient) = clean.x, clean.gradient()
         nearest, least = x.clone(), torch.full_like(clean_margin, torch.inf)
-        found = torch.zeros_like(least, dtype=torch.bool)
         c = torch.full_like(least, self.initial_c)
         too_small, large_enough = torch.zeros_like(c), torch.full_like(c, torch.inf)
         difference = torch.empty_like(x)
         for _ in range(self.search_steps):
-            search, erred = Search(x, self.learning_rate), torch.zeros_like(found)
+            search, erred = Search(x, self.learning_rate), torch.zeros_like(least, dtype=torch.bool)
             margin, gradient = clean_margin, clean_gradient
             difference.zero_()
             for _ in range(self.steps - 1):
                 pull = torch.where(margin <= self.confidence, c / 2, 0).to(x.dtype)
                 search.step(difference.addcmul_(gradient, like(pull, x), value=-1))
                 margin, gradient = margin_gradient(clean.detector, search.x, clean.labels)
-                found |= exists(gradient)
                 torch.sub(search.x, x, out=difference)
                 norm = torch.linalg.vector_norm(difference.flatten(1), dim=1).to(least.dtype)
                 errs = margin > self.confidence
                 nearer = errs & (norm < least)
-                nearest = torch.where(like(nearer, x), search.x, nearest, out=nearest)
+                nearest.lerp_(search.x, like(nearer.to(x.dtype), x))  # one or the other, in half the time of a choice
                 least = torch.where(nearer, norm, least)
                 erred |= errs
             too_small, large_enough = torch.where(erred, too_small, c), torch.where(erred, c, large_enough)
             c = torch.where(large_enough.isinf(), 10 * c, (too_small + large_enough) / 2)
-        return nearest, found
+        return nearest

@@ -171,15 +171,15 @@ class PGD:
         attacked = clean.x.clone()
         if start is not None:
             walk(attacked, start, epsilon).clamp_(0, 1)
-        found = torch.zeros(len(attacked), dtype=torch.bool, device=attacked.device)
-        direction = torch.empty_like(attacked)
         for number in range(self.steps):
             if start is None and number == 0:
                 margins, gradient = clean.gradient()
+                direction = gradient.sign()
             else:
                 margins, gradient = margin_gradient(clean.detector, attacked, clean.labels)
-            found |= exists(gradient)
-            torch.sign(gradient, out=direction)
+                direction = gradient.sign_()
+            if number == 0:
+                found = exists(direction)  # a sample without a gradient stays where it is, and so without one
             walk(attacked, self._moving(direction, margins), 2.5 * epsilon / self.steps).clamp_(lowest, highest)
         return attacked, found
 

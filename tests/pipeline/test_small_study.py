@@ -80,7 +80,9 @@ def test_make_with_nothing_changed_runs_nothing_and_names_the_first_page(study):
     if not Path(sys.prefix, ".ready").is_file():
         pytest.skip(f"{sys.prefix} was not set up by make")
     before = hashes(study, "dvc.lock") | hashes(study, "outputs/book/**/*.html")
-    ready = f"--assume-old={sys.prefix}/.ready"  # else files newer than it would have this environment lead to the clone
+    ready = (
+        f"--assume-old={sys.prefix}/.ready"  # else files newer than it would have this environment lead to the clone
+    )
     made = run("make", "--no-print-directory", ready, f"VENV={sys.prefix}", folder=study)
     assert made.returncode == 0, made.stderr
     assert made.stdout.splitlines()[-1] == f"the book: {study / 'outputs/book/index.html'}"
