@@ -29,7 +29,7 @@ from subjects import Subject, known, subject
 from torch import nn
 
 from rrlib.detectors.folding import fast_copy
-from rrlib.devices import place_batch, resolve
+from rrlib.devices import place, place_batch, resolve
 from rrlib.errors import InputError, unknown
 from rrlib.metrics import probability_shift, robust_accuracy, robust_ratio
 
@@ -54,12 +54,21 @@ def contestants(chosen: Subject) -> list[Contestant]:
     """
 
     def contestant(
-        name: str, run: Callable[..., Found], frozen: bool = False, fast: bool = False, setting: Setting = SETTING
+        name: str,
+        run: Callable[..., Found],
+        frozen: bool = False,
+        placed: bool = False,
+        fast: bool = False,
+        setting: Setting = SETTING,
     ) -> Contestant:
         detector = copy.deepcopy(chosen.detector).requires_grad_(not frozen)
         climbed, x = detector, chosen.x
+        if placed or fast:
+            x = place_batch(x, x.device)
+        if placed:
+            climbed = detector = place(detector, x.device)
         if fast:
-            climbed, x = fast_copy(detector, x, chosen.name).detector, place_batch(x, x.device)
+            climbed = fast_copy(detector, x, chosen.name).detector
         return Contestant(name, climbed, detector, partial(run, climbed, detector, x, chosen.labels, setting))
 
     peers = {name: partial(measured, images) for name, images in PEERS.items()}
@@ -67,6 +76,7 @@ def contestants(chosen: Subject) -> list[Contestant]:
     return [
         contestant(LEAST, least_work, frozen=True),
         contestant("this sweep", this_sweep),
+        contestant("this sweep, channels last", this_sweep, placed=True),
         contestant("this sweep, fast copy", this_sweep, fast=True),
         *(contestant(name, run) for name, run in peers.items()),
         contestant(f"{PEER}, frozen", peers[PEER], frozen=True),
