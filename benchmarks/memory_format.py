@@ -14,7 +14,7 @@ import torch
 
 from rrlib.attacks.gradients import margin_gradient
 from rrlib.detectors.catalogue import ARCHITECTURES, CLIP_ARCHITECTURES, build
-from rrlib.devices import place
+from rrlib.detectors.placement import place
 
 PAIRS, BATCH, FRAMES, SIZE = 9, 128, 8, 64
 
@@ -33,7 +33,7 @@ def main() -> None:
         x = images.unflatten(0, (-1, FRAMES)) if name in CLIP_ARCHITECTURES else images
         labels = torch.arange(len(x)) % 2
         default = build(name, SIZE, seed=0).eval().requires_grad_(False)
-        last = place(copy.deepcopy(default), "cpu")
+        last = place(copy.deepcopy(default), "cpu", x[0])
         ratios = []
         for _ in range(PAIRS + 1):
             ratios.append(seconds(last, x, labels) / seconds(default, x, labels))

@@ -6,7 +6,7 @@ from torch import nn
 
 from rrlib.attacks import rule, sweep
 from rrlib.attacks.gradients import Clean
-from rrlib.evaluation import probabilities
+from rrlib.evaluation import measure, probabilities
 
 
 def this_sweep(
@@ -26,8 +26,8 @@ def this_sweep(
     }
     clean, found = Clean(climbed, x, labels), {}
     for name, attack in attacks.items():
-        for step in sweep(attack, climbed, x, labels, setting.epsilons, clean=clean):
-            found[name, step.epsilon] = probabilities(Clean(detector, step.images, labels).logits())
+        for step in measure(sweep(attack, climbed, x, labels, setting.epsilons, clean=clean), detector, x):
+            found[name, step.epsilon] = step.p_attacked
     found["clean", 0.0] = probabilities((clean if climbed is detector else Clean(detector, x, labels)).logits())
     return found
 

@@ -29,7 +29,8 @@ from subjects import Subject, known, subject
 from torch import nn
 
 from rrlib.detectors.folding import fast_copy
-from rrlib.devices import place, place_batch, resolve
+from rrlib.detectors.placement import place, place_batch
+from rrlib.devices import resolve
 from rrlib.errors import InputError, unknown
 from rrlib.metrics import probability_shift, robust_accuracy, robust_ratio
 
@@ -61,14 +62,11 @@ def contestants(chosen: Subject) -> list[Contestant]:
         fast: bool = False,
         setting: Setting = SETTING,
     ) -> Contestant:
-        detector = copy.deepcopy(chosen.detector).requires_grad_(not frozen)
-        climbed, x = detector, chosen.x
+        detector, x = copy.deepcopy(chosen.detector).requires_grad_(not frozen), chosen.x
         if placed or fast:
-            x = place_batch(x, x.device)
-        if placed:
-            climbed = detector = place(detector, x.device)
-        if fast:
-            climbed = fast_copy(detector, x, chosen.name).detector
+            detector = place(detector, x.device, x[0])
+            x = place_batch(x, x.device, detector)
+        climbed = fast_copy(detector, x, chosen.name).detector if fast else detector
         return Contestant(name, climbed, detector, partial(run, climbed, detector, x, chosen.labels, setting))
 
     peers = {name: partial(measured, images) for name, images in PEERS.items()}

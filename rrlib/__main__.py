@@ -102,7 +102,9 @@ def _check(options: argparse.Namespace) -> None:
     stages.check_inputs(found)
     for source in found.sources.values():
         if not is_here(source, OUTPUTS / source.name):
-            print(f"params.yaml: sources: {source.name} ({source.title}) will be fetched")
+            comes = source.files or source.hub or source.folder
+            said = "will be fetched" if comes else f"is not here and nothing fetches it: ask at {source.page}"
+            print(f"params.yaml: sources: {source.name} ({source.title}) {said}")
     for name, half in (("images", found.image), ("video", found.video)):
         print(
             f"params.yaml: {name}: {len(half.datasets)} data set(s) × {len(half.detectors)} detector(s) × "

@@ -1,9 +1,8 @@
-"""Where tensors live, chosen by name, with the settings that make a result repeatable there."""
+"""The device, chosen by name, with the settings that make a result repeatable there."""
 
 import os
 
 import torch
-from torch import nn
 
 from rrlib.errors import InputError
 
@@ -32,23 +31,3 @@ def resolve(name: str) -> torch.device:
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cuda.matmul.allow_tf32 = False
     return torch.device(name)
-
-
-def place(detector: nn.Module, device: torch.device | str) -> nn.Module:
-    """The detector, moved to `device`, its convolutions' images and clips laid out channels last.
-
-    The same sums in another order: convolutions of few channels take 0.5 to 0.8 of the time on a processor
-    (`benchmarks/`), and results move by float32 rounding.
-    """
-    detector = detector.to(device)
-    layouts = {nn.Conv2d: torch.channels_last, nn.Conv3d: torch.channels_last_3d}
-    for module in detector.modules():
-        if type(module) in layouts:
-            module.to(memory_format=layouts[type(module)])
-    return detector
-
-
-def place_batch(x: torch.Tensor, device: torch.device | str) -> torch.Tensor:
-    """A batch on `device`, images laid out as `place` lays out the detector that looks at them."""
-    x = x.to(device, non_blocking=True)
-    return x.contiguous(memory_format=torch.channels_last) if x.dim() == 4 else x

@@ -16,7 +16,7 @@ from rrlib.attacks import Clean
 from rrlib.attacks.sweep import Rule
 from rrlib.detectors.contract import check_logits, frozen
 from rrlib.detectors.folding import FastCopy, fast_copy
-from rrlib.devices import place, place_batch
+from rrlib.detectors.placement import place, place_batch
 
 
 class Cell(NamedTuple):
@@ -54,7 +54,7 @@ def scores_over_time(detector: nn.Module, clip: torch.Tensor) -> list[float]:
     `detector` takes clips of any length; it is run in eval mode on its own device.
     """
     device = next((parameter.device for parameter in detector.parameters()), "cpu")
-    frames = place_batch(clip[None], device)
+    frames = place_batch(clip[None], device, detector)
     with frozen(detector), torch.no_grad():
         seen = [detector(frames[:, : count + 1]) for count in range(len(clip))]
     return [float(probabilities(check_logits(logits, 1, type(detector).__name__))[0, 1]) for logits in seen]
@@ -114,11 +114,11 @@ def batches(
     what the detector itself says of the attacked images. `compiled` has torch.compile rewrite the copy: up to minutes
     at the start, for a GPU. Raises InputError if the detector breaks its contract.
 
-    Work per batch: the attack's gradients and one forward per ε > 0; the clean forward too, unless the attack has asked
-    the same network for its clean gradient.
+    Work per batch: the attack's gradients and at most one forward per ε > 0 (see `measure`); the clean forward too,
+    unless the attack has asked the same network for its clean gradient.
     """
     cell = cell or Cell("", type(detector).__name__, str(attack))
-    detector = place(copy.deepcopy(detector), device).eval()
+    detector = place(copy.deepcopy(detector).eval(), device, dataset[0][0])
     attacked = climbed(detector, dataset, batch_size, device, fold, compiled, cell.detector)
     done = min(first * batch_size, len(dataset))
     loader = DataLoader(
@@ -131,12 +131,12 @@ def batches(
     )
     with tqdm(total=len(dataset), initial=done, desc=str(cell), unit="sample") as progress:
         for x, labels, samples in loader:
-            x, labels = place_batch(x, device), labels.to(device)
+            x, labels = place_batch(x, device, detector), labels.to(device)
             clean = Clean(attacked.detector, x, labels, cell.detector)
             steps = attacks.sweep(
                 attack, attacked.detector, x, labels, epsilons, seed=seed, samples=samples, clean=clean
             )
-            measured = [_measure(step, detector, x, cell.detector) for step in steps]
+            measured = list(measure(steps, detector, x, cell.detector))
             same = attacked.detector is detector
             p_clean = probabilities((clean if same else Clean(detector, x, labels, cell.detector)).logits())
             rows = [_columns(step, p_clean, distance) for step in measured]
@@ -163,20 +163,30 @@ def climbed(
     attacked = FastCopy(detector, "the detector itself")
     if fold:
         first = default_collate([dataset[number][0] for number in range(min(batch_size, len(dataset)))])
-        attacked = fast_copy(detector, place_batch(first, device), name)
+        attacked = fast_copy(detector, place_batch(first, device, detector), name)
     if compiled:
         return FastCopy(torch.compile(attacked.detector), f"{attacked.description}; compiled")
     return attacked
 
 
-def _measure(step: attacks.Attacked, detector: nn.Module, x: torch.Tensor, name: str) -> Measured:
-    """What the detector says of the attacked images; it looks at no clean ones."""
-    if step.epsilon == 0:
-        return Measured(0.0, None, torch.zeros(len(x)), None)
-    with torch.no_grad():
-        logits = check_logits(detector(step.images), len(x), name)
-    linf = (step.images - x).abs().flatten(1).amax(dim=1)
-    return Measured(step.epsilon, probabilities(logits), linf, step.gradient)
+def measure(
+    steps: Iterable[attacks.Attacked], detector: nn.Module, x: torch.Tensor, name: str = ""
+) -> Iterator[Measured]:
+    """What the detector, in eval mode, says of the attacked images of each ε; it looks at no clean ones.
+
+    It is asked once for images that a larger ε leaves as they are, as `cw_l2` does when all it found lies in the ball.
+    """
+    images = None
+    for step in steps:
+        if step.epsilon == 0:
+            yield Measured(0.0, None, torch.zeros(len(x)), None)
+            continue
+        if images is None or not torch.equal(step.images, images):
+            images = step.images
+            with torch.no_grad():
+                p_attacked = probabilities(check_logits(detector(images), len(x), name or type(detector).__name__))
+            linf = (images - x).abs_().amax(tuple(range(1, x.dim())))
+        yield Measured(step.epsilon, p_attacked, linf, step.gradient)
 
 
 def _columns(step: Measured, p_clean: torch.Tensor, distance: str) -> dict[str, np.ndarray]:

@@ -17,7 +17,8 @@ from rrlib.datasets import catalogue as datasets
 from rrlib.detectors import catalogue as detectors
 from rrlib.detectors import checkpoints
 from rrlib.detectors.contract import Calibrated
-from rrlib.devices import place, place_batch, resolve
+from rrlib.detectors.placement import place, place_batch
+from rrlib.devices import resolve
 from rrlib.errors import InputError
 from rrlib.evaluation import Cell
 from rrlib.places import (
@@ -253,14 +254,14 @@ def attack_again(study: Study, cell: Cell, samples: list[str], epsilon: float) -
     x = torch.stack([test[number][0] for number in numbers])
     labels = torch.tensor([test[number][1] for number in numbers])
     device = resolve(study.device)
-    detector = place(loaded.detector, device)
+    detector = place(loaded.detector, device, x[0])
     climbed = evaluation.climbed(
         detector, test, samples_at_once(study, test), device, study.fold, compiled=False, name=cell.detector
     )
     (attacked,) = attacks.sweep(
         attack_of(study, cell),
         climbed.detector,
-        place_batch(x, device),
+        place_batch(x, device, detector),
         labels.to(device),
         [epsilon],
         seed=study.seed,
@@ -272,7 +273,8 @@ def attack_again(study: Study, cell: Cell, samples: list[str], epsilon: float) -
 def scores_over_time(study: Study, cell: Cell, clip: torch.Tensor) -> list[float]:
     """The cell's detector's probability of fake for a clip (T, 3, H, W) after each of its frames, 1 to T of them."""
     device = resolve(study.device)
-    return evaluation.scores_over_time(place(load_detector(cell.dataset, cell.detector).detector, device), clip)
+    detector = place(load_detector(cell.dataset, cell.detector).detector, device, clip)
+    return evaluation.scores_over_time(detector, clip)
 
 
 def _known(name: str, allowed: Iterable[str], what: str) -> None:

@@ -61,8 +61,8 @@ def test_this_sweep_asks_at_most_for_the_least_work():
         with counted(detector) as passes:
             run(detector, detector, x, labels, setting)
         asked.append((passes.gradients, passes.forwards))
-    # what is saved: one clean gradient serves FGSM, both starts of PGD, and CW
-    assert asked == [(1 + 2 * (3 - 1) + 4 - 1, 6), (1 + 2 * 3 + 4, 6)]
+    # what is saved: one clean gradient serves FGSM, both starts of PGD, and CW, whose images lie in both balls
+    assert asked == [(1 + 2 * (3 - 1) + 4 - 1, 6 - 1), (1 + 2 * 3 + 4, 6)]
 
 
 @pytest.mark.parametrize(

@@ -143,7 +143,8 @@ def test_the_sources_of_a_study_are_fetched_together(monkeypatch, capsys, tmp_pa
     parameters = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
     Path("params.yaml").write_text(yaml.safe_dump(parameters | {"sources": {"celeb-df-v2": {}}}))
     assert main(["check"]) == 0
-    assert capsys.readouterr().out.startswith("params.yaml: sources: celeb-df-v2 (Celeb-DF v2) will be fetched\n")
+    said = "params.yaml: sources: celeb-df-v2 (Celeb-DF v2) is not here and nothing fetches it: ask at https://"
+    assert capsys.readouterr().out.startswith(said)
     assert main(["fetch", "--study"]) == 1
     assert capsys.readouterr().err.startswith("error: Celeb-DF v2 needs a form: ask at https://")
     assert not Path("outputs/sources/ready").exists()

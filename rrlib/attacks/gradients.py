@@ -88,16 +88,17 @@ def margin(detector: nn.Module, x: torch.Tensor, labels: torch.Tensor) -> torch.
 
 def margin_of(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     """z_wrong − z_true of logits (N, 2): (N,), float64 where the device has it."""
-    # float64, as probabilities are computed from logits elsewhere; a difference passes gradients on unrounded
+    # float64, as probabilities are computed from logits elsewhere
     logits = logits if logits.device.type == "mps" else logits.double()
     difference = logits[:, 1] - logits[:, 0]
     return torch.where(labels == 1, -difference, difference)
 
 
 def _differentiate(logits: torch.Tensor, x: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    margins = margin_of(logits, labels)
-    (gradient,) = torch.autograd.grad(margins.sum(), x)
-    return margins.detach(), gradient
+    # the slope of the margin in both logits, so that autograd need not follow how it is computed from them
+    towards_wrong = torch.stack([2 * labels - 1, 1 - 2 * labels], dim=1).to(logits.dtype)
+    (gradient,) = torch.autograd.grad(logits, x, towards_wrong)
+    return margin_of(logits.detach(), labels), gradient
 
 
 def exists(gradient: torch.Tensor) -> torch.Tensor:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
+from torch.optim.adam import adam
 
 from rrlib.attacks.gradients import Clean, exists, margin_gradient
 from rrlib.attacks.options import check_confidence, check_positive, check_whole
@@ -32,21 +33,40 @@ def to_tanh_space(x: torch.Tensor) -> torch.Tensor:
 class Search:
     """Adam (Kingma and Ba 2015, arXiv 1412.6980) on w, for x′ = `to_pixels(w)`: every pixel is on its own.
 
-    A step goes over the pixels as seldom as it can: these passes are what the attack costs besides its gradients.
+    A step goes over the pixels as seldom as it can: these passes are what the attack costs besides its gradients. `x`
+    may lie beyond [0, 1] by rounding, 1e-7.
     """
 
     def __init__(self, x: torch.Tensor, learning_rate: float):
         self.w = to_tanh_space(x)
         self.tanh, self.x = self.w.tanh(), x.clone()
         self._half = x.new_tensor(0.5)
-        # what `step` gives it is tanh(EDGE) times the gradient with respect to w, and so is its 1e-8
-        self._adam = torch.optim.Adam([self.w], lr=learning_rate, eps=1e-8 * math.tanh(EDGE), fused=True)
+        self._learning_rate = learning_rate
+        self._moments = torch.zeros_like(x), torch.zeros_like(x)
+        self._steps = torch.zeros((), device=x.device)
 
     def step(self, half: torch.Tensor) -> None:
         """Move w, and with it `x`, against a gradient with respect to x, of which `half` is given and used up."""
         # times the slope of tanh, 1 − tanh² w; that of to_pixels is 1 / (2 tanh(EDGE)) times as large
-        self.w.grad = torch.ops.aten.tanh_backward.grad_input(half, self.tanh, grad_input=half)
-        self._adam.step()
+        gradient = torch.ops.aten.tanh_backward.grad_input(half, self.tanh, grad_input=half)
+        first, second = self._moments
+        # the step of torch.optim.Adam without its bookkeeping, which takes as long as the step of a small batch
+        adam(
+            [self.w],
+            [gradient],
+            [first],
+            [second],
+            [],
+            [self._steps],
+            lr=self._learning_rate,
+            beta1=0.9,
+            beta2=0.999,
+            eps=1e-8 * math.tanh(EDGE),  # as `gradient` is tanh(EDGE) times the gradient with respect to w
+            weight_decay=0,
+            amsgrad=False,
+            maximize=False,
+            fused=True,
+        )
         torch.tanh(self.w.clamp_(-EDGE, EDGE), out=self.tanh)
         torch.add(self._half, self.tanh, alpha=1 / (2 * math.tanh(EDGE)), out=self.x)
 
@@ -96,6 +116,7 @@ class CWL2:
     def _minimise(self, clean: Clean) -> torch.Tensor:
         """The nearest images that err; the clean one where none was seen."""
         x, (clean_margin, clean_gradient) = clean.x, clean.gradient()
+        pixels = tuple(range(1, x.dim()))
         nearest, least = x.clone(), torch.full_like(clean_margin, torch.inf)
         c = torch.full_like(least, self.initial_c)
         too_small, large_enough = torch.zeros_like(c), torch.full_like(c, torch.inf)
@@ -109,7 +130,7 @@ class CWL2:
                 search.step(difference.addcmul_(gradient, like(pull, x), value=-1))
                 margin, gradient = margin_gradient(clean.detector, search.x, clean.labels)
                 torch.sub(search.x, x, out=difference)
-                norm = torch.linalg.vector_norm(difference.flatten(1), dim=1).to(least.dtype)
+                norm = torch.linalg.vector_norm(difference, dim=pixels).to(least.dtype)
                 errs = margin > self.confidence
                 nearer = errs & (norm < least)
                 nearest.lerp_(search.x, like(nearer.to(x.dtype), x))  # one or the other, in half the time of a choice

@@ -157,7 +157,8 @@ def _check_batch(x: torch.Tensor, labels: torch.Tensor) -> None:
             f"a batch of shape {tuple(x.shape)} and type {x.dtype} is given; "
             "images are (N, 3, H, W), clips (N, T, 3, H, W), floating point"
         )
-    if not bool(((x >= 0) & (x <= 1)).all()):
+    pixels = tuple(range(1, x.dim()))
+    if not bool(((x.amin(pixels) >= 0) & (x.amax(pixels) <= 1)).all()):  # a NaN is neither
         raise InputError(
             f"pixels lie in [{float(x.min()):.4g}, {float(x.max()):.4g}]; scale them to [0, 1] without NaN "
             "and put the detector's normalisation inside the detector"

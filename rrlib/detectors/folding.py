@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from rrlib.detectors.contract import check_logits, frozen
-from rrlib.devices import place
+from rrlib.detectors.placement import place
 
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
@@ -95,7 +95,7 @@ def fold(detector: nn.Module, x: Tensor) -> tuple[nn.Module, int]:
             pools = [each for each, origin in source.items() if origin == name]
             _fold_across_relu(folded, source[before], name, pools, rank[name])
             count += 1
-    return place(folded, x.device), count
+    return place(folded, x.device, x[0]), count
 
 
 def _fold_across_relu(folded: nn.Module, convolution: str, norm: str, followers: list[str], rank: int) -> None:

@@ -12,7 +12,8 @@ from torch.autograd.graph import saved_tensors_hooks
 
 from rrlib.detectors import catalogue as detectors
 from rrlib.detectors.folding import fold
-from rrlib.devices import place, place_batch, resolve
+from rrlib.detectors.placement import place, place_batch
+from rrlib.devices import resolve
 from rrlib.sources.state import owner
 from rrlib.study import Detector, Study
 
@@ -68,9 +69,11 @@ def _pace(entry: Detector, study: Study, frames: int, device: torch.device) -> P
         return _pace_of_transformer(size, device)
     if entry.architecture.startswith(detectors.HUB):
         return "not measured: it is not here"
-    network = place(detectors.build(entry.architecture, entry.input_size, entry.seed), device).eval()
+    network = detectors.build(entry.architecture, entry.input_size, entry.seed).eval()
     shape = (*([frames] if frames else []), 3, entry.input_size, entry.input_size)
-    x = place_batch(torch.rand(1, *shape, generator=torch.Generator().manual_seed(0)), device)
+    x = torch.rand(1, *shape, generator=torch.Generator().manual_seed(0))
+    network = place(network, device, x[0])
+    x = place_batch(x, device, network)
     climbed = fold(network, x)[0] if study.fold else network.requires_grad_(False)
     return _timed(climbed, x, lambda logits: (logits[:, 1] - logits[:, 0]).sum())
 

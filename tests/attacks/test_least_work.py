@@ -6,10 +6,15 @@ from torch import nn
 
 from rrlib.attacks import Clean, rule, sweep
 from rrlib.detectors.catalogue import build
-from rrlib.evaluation import evaluate
+from rrlib.evaluation import evaluate, measure, probabilities
 
 EPSILONS = [0.002, 0.005, 0.01, 0.05, 0.2]
-THREE = {"fgsm": {}, "pgd": {"steps": 10, "random_start": False}, "cw_l2": {"steps": 50, "search_steps": 1}}
+THREE = {
+    "fgsm": {},
+    "pgd": {"steps": 10, "random_start": False},
+    "cw_l2": {"steps": 50, "search_steps": 1, "initial_c": 10},  # so large that it finds something in every ball
+}
+PLACED = 1  # an evaluation shows its first sample to the detector, to see how it may be laid out
 
 
 class Counted(nn.Module):
@@ -55,10 +60,8 @@ def test_three_attacks_of_one_batch_share_the_clean_gradient():
     clean.gradient()
     clean.logits()
     for name, options in THREE.items():
-        for attacked in sweep(rule(name, **options), detector, x, labels, EPSILONS, clean=clean):
-            with torch.no_grad():
-                detector(attacked.images)
-    # the clean gradient serves fgsm, the first of pgd's ten steps at each ε and of cw_l2's fifty
+        list(measure(sweep(rule(name, **options), detector, x, labels, EPSILONS, clean=clean), detector, x))
+    # the clean gradient serves fgsm, the first of pgd's ten steps at each ε and of cw_l2's fifty points
     assert detector.counts == {"gradients": 1 + 5 * 9 + 49, "forwards": 15}
 
 
@@ -69,13 +72,25 @@ def test_a_cell_asks_for_one_forward_an_epsilon_and_no_clean_one(in_memory, atta
     labels = detector.detector(x).argmax(dim=1).tolist()
     evaluate(detector, in_memory(x, labels), rule(attack, **THREE.get(attack, {})), [0, *EPSILONS], fold=False)
     clean_forward = 1 if attack == "noise" else 0  # noise asks for no gradient that could bring it along
-    assert detector.counts == {"gradients": gradients, "forwards": 5 + clean_forward}
+    assert detector.counts == {"gradients": gradients, "forwards": PLACED + 5 + clean_forward}
+
+
+def test_images_that_larger_epsilons_leave_as_they_are_are_looked_at_once():
+    detector = Counted(used())
+    x, _ = batch()
+    wrong = 1 - detector.detector(x).argmax(dim=1)  # so that cw_l2 leaves every sample alone
+    found = list(measure(sweep("cw_l2", detector, x, wrong, [0, *EPSILONS]), detector, x))
+    assert detector.counts == {"gradients": 1, "forwards": 1}
+    assert [each.epsilon for each in found] == [0, *EPSILONS]
+    for each in found[1:]:
+        assert torch.equal(each.p_attacked, probabilities(detector.detector(x)))
+        assert torch.equal(each.linf, torch.zeros(len(x)))
 
 
 def test_a_random_start_costs_its_step_at_every_epsilon(in_memory):
     detector = Counted(used())
     evaluate(detector, in_memory(batch()[0], [0, 1, 0, 1]), rule("pgd", steps=10), EPSILONS, fold=False)
-    assert detector.counts == {"gradients": 5 * 10, "forwards": 5 + 1}
+    assert detector.counts == {"gradients": 5 * 10, "forwards": PLACED + 5 + 1}
 
 
 @pytest.mark.parametrize("name", ["pgd", "cw", "shift"])

@@ -6,7 +6,7 @@ import torch
 from rrlib.detectors import checkpoints
 from rrlib.detectors.catalogue import ARCHITECTURES, CLIP_ARCHITECTURES, build, load
 from rrlib.detectors.contract import Calibrated, check_logits
-from rrlib.devices import place
+from rrlib.detectors.placement import place
 from rrlib.errors import InputError
 
 LARGE = {"xception", "efficientnet-b4", "vit-b16"}  # the same, where their own tests build them once
@@ -69,7 +69,7 @@ def test_every_architecture_gives_the_same_answers_where_it_is_placed(architectu
     detector = build(architecture, 64, seed=0).eval()
     x = pixels(architecture, 2, 64)
     expected = detector(x)
-    torch.testing.assert_close(place(detector, "cpu")(x), expected, rtol=0, atol=1e-5)
+    torch.testing.assert_close(place(detector, "cpu", x[0])(x), expected, rtol=0, atol=1e-5)
 
 
 def test_architectures_of_clips_are_in_the_catalogue():
