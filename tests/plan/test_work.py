@@ -17,6 +17,8 @@ from rrlib.plan.work import Asked, Samples
 from rrlib.study import load
 from rrlib.training import Adversarial, Recipe
 
+PLACED = 1  # the first sample is shown to the detector once, to see how it may be laid out; no plan counts it
+
 
 class Counting(nn.Module):
     """A detector that counts samples: those it was asked for with a gradient, and those without."""
@@ -54,7 +56,7 @@ def test_a_cell_costs_what_the_plan_says(in_memory, name, options):
     asked = work.asked_by(rule(name, **options), (0, 0.01, 0.1))
     assert counts["gradients"] == 5 * asked.gradients
     # the clean logits may come with the attack, and are then asked for once, not twice
-    assert 5 * (asked.forwards - 1) <= counts["forwards"] <= 5 * asked.forwards
+    assert 5 * (asked.forwards - 1) <= counts["forwards"] - PLACED <= 5 * asked.forwards
 
 
 @pytest.mark.parametrize("adversarial", [None, Adversarial(0.01, 2)])
@@ -65,7 +67,8 @@ def test_training_costs_what_the_plan_says(separable, adversarial):
     asked = work.asked_by_training(recipe, Samples(8, 4, 0, ""))
     assert asked.gradients == work.TRAINING_STEP * counts["weights"] + counts["gradients"]
     # after the last epoch the validation set is looked at once more, for the temperature
-    assert counts["forwards"] - 4 <= asked.forwards <= counts["forwards"]
+    forwards = counts["forwards"] - PLACED
+    assert forwards - 4 <= asked.forwards <= forwards
 
 
 def test_an_attack_that_cannot_say_is_not_guessed():
