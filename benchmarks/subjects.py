@@ -56,9 +56,12 @@ def known() -> list[str]:
     return [name for name in PLANS if name in ARCHITECTURES]
 
 
-def subject(name: str, device: torch.device) -> Subject:
-    """The subject called `name`, one of `known()`: with real weights and photographs where they are."""
-    chosen = PLANS[name]
+def subject(name: str, device: torch.device, plan: Plan | None = None) -> Subject:
+    """The subject called `name`, one of `known()`: with real weights and photographs where they are.
+
+    Another `plan` than its own may ask for another size or batch.
+    """
+    chosen = plan or PLANS[name]
     faces = _photographs if chosen.weights and chosen.weights.is_relative_to(REAL) and REAL.is_dir() else _drawn
     x = faces(chosen.batch, chosen.size)
     if chosen.frames:  # a camera that moves by one pixel a frame
@@ -98,10 +101,8 @@ def _drawn(count: int, size: int) -> torch.Tensor:
 def _photographs(count: int, size: int) -> torch.Tensor:
     """Photographs, half of them forged: MesoNet's own test images first, then portraits."""
     paths = []
-    for kind in ("real", "fake"):
-        paths += [path for folder in ("mesonet", "faces") for path in sorted((REAL / folder / kind).iterdir())][
-            : count // 2
-        ]
+    for kind, share in (("real", count - count // 2), ("fake", count // 2)):
+        paths += [path for folder in ("mesonet", "faces") for path in sorted((REAL / folder / kind).iterdir())][:share]
     return _pixels([resize(decode(path), size) for path in paths])
 
 

@@ -87,3 +87,27 @@ def test_every_library_makes_the_same_images_of_fgsm_and_pgd(peer, module):
     for epsilon in setting.epsilons:
         moved = theirs["cw", epsilon] - x
         assert 0 < moved.abs().max() <= epsilon + 1e-6
+
+
+def test_time_that_is_covered_twice_counts_once():
+    from throughput import covered
+
+    assert covered([(3, 4), (0, 2), (1, 3), (6, 7), (6.25, 6.5)]) == 5
+    assert covered([]) == 0
+
+
+def test_the_throughput_of_this_sweep_and_of_torchattacks_is_told(monkeypatch, capsys):
+    import throughput
+
+    monkeypatch.setattr(throughput, "SIZES", {"meso4": 32})
+    monkeypatch.setattr("sys.argv", ["throughput.py", "--batch", "2", "--rounds", "1"])
+    monkeypatch.setitem(throughput.PLANS, "meso4", throughput.PLANS["xception"])  # new weights, drawn images
+    throughput.main()
+    lines = capsys.readouterr().out.splitlines()
+    assert "samples/s" in lines[0]
+    assert len(lines) == 1 + len(throughput.WHO)
+    for line in lines[1:]:
+        speed, ratio, share = line.split()[-3:]
+        assert float(speed) > 0
+        assert float(ratio) > 0
+        assert 0 < float(share.rstrip("%")) <= 100
