@@ -3,15 +3,18 @@
     make bench                                           # installs the libraries, runs, records the table for the book
     python benchmarks/sweep.py --rounds 2 --detectors resnet
 
-All have the same detector, the same batch and one thread. Each round runs everyone once, from another first one;
-times are medians over rounds. A first pass, not timed, warms up, counts passes by hooks, and gives RA and RR.
+All have the same detector, the same batch, one thread, and a process of their own, so that none leaves its memory or
+its settings to another. Each round runs everyone once, one at a time, from another first one; times are medians over
+rounds. A first pass, not timed, warms up, counts passes by hooks, and gives RA and RR.
 """
 
 import argparse
 import copy
+import multiprocessing
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -48,40 +51,43 @@ class Contestant(NamedTuple):
     run: Callable[[], Found]
 
 
-def contestants(chosen: Subject) -> list[Contestant]:
-    """Everyone, each with a copy of the detector; the fast copies are made here, outside the clock.
+class Way(NamedTuple):
+    """Who runs what on which copy of a detector."""
+
+    run: Callable[..., Found]
+    frozen: bool = False
+    placed: bool = False
+    fast: bool = False
+    setting: Setting = SETTING
+
+
+ITS_OWN = replace(SETTING, cw_c=1.0, cw_learning_rate=0.01)
+_peers = {name: partial(measured, images) for name, images in PEERS.items()}
+WAYS = {
+    LEAST: Way(least_work, frozen=True),
+    "this sweep": Way(this_sweep),
+    "this sweep, channels last": Way(this_sweep, placed=True),
+    "this sweep, fast copy": Way(this_sweep, placed=True, fast=True),
+    **{name: Way(run) for name, run in _peers.items()},
+    f"{PEER}, frozen": Way(_peers[PEER], frozen=True),
+    f"{PEER}, fast copy": Way(_peers[PEER], frozen=True, placed=True, fast=True),
+    f"{PEER}, its own CW setting": Way(_peers[PEER], setting=ITS_OWN),
+    "this sweep, that CW setting": Way(this_sweep, setting=ITS_OWN),
+}
+
+
+def contestant(name: str, chosen: Subject) -> Contestant:
+    """The one called `name`, of `WAYS`, with a copy of the detector; a fast copy is made here, outside the clock.
 
     The libraries get the detector as it was loaded, in eval mode; whether its weights are frozen is left to them.
     """
-
-    def contestant(
-        name: str,
-        run: Callable[..., Found],
-        frozen: bool = False,
-        placed: bool = False,
-        fast: bool = False,
-        setting: Setting = SETTING,
-    ) -> Contestant:
-        detector, x = copy.deepcopy(chosen.detector).requires_grad_(not frozen), chosen.x
-        if placed or fast:
-            detector = place(detector, x.device, x[0])
-            x = place_batch(x, x.device, detector)
-        climbed = fast_copy(detector, x, chosen.name).detector if fast else detector
-        return Contestant(name, climbed, detector, partial(run, climbed, detector, x, chosen.labels, setting))
-
-    peers = {name: partial(measured, images) for name, images in PEERS.items()}
-    its_own = replace(SETTING, cw_c=1.0, cw_learning_rate=0.01)
-    return [
-        contestant(LEAST, least_work, frozen=True),
-        contestant("this sweep", this_sweep),
-        contestant("this sweep, channels last", this_sweep, placed=True),
-        contestant("this sweep, fast copy", this_sweep, fast=True),
-        *(contestant(name, run) for name, run in peers.items()),
-        contestant(f"{PEER}, frozen", peers[PEER], frozen=True),
-        contestant(f"{PEER}, fast copy", peers[PEER], frozen=True, fast=True),
-        contestant(f"{PEER}, its own CW setting", peers[PEER], setting=its_own),
-        contestant("this sweep, that CW setting", this_sweep, setting=its_own),
-    ]
+    way, x = WAYS[name], chosen.x
+    detector = copy.deepcopy(chosen.detector).requires_grad_(not way.frozen)
+    if way.placed:
+        detector = place(detector, x.device, x[0])
+        x = place_batch(x, x.device, detector)
+    climbed = fast_copy(detector, x, chosen.name).detector if way.fast else detector
+    return Contestant(name, climbed, detector, partial(way.run, climbed, detector, x, chosen.labels, way.setting))
 
 
 def seconds(run: Callable[[], object], device: torch.device) -> float:
@@ -110,19 +116,38 @@ def counts_and_shares(who: Contestant, labels: torch.Tensor) -> dict[str, float]
     return row
 
 
-def compare(chosen: Subject, rounds: int, device: torch.device) -> pd.DataFrame:
-    """One row for everyone who attacks the subject."""
-    everyone = contestants(chosen)
-    rows = {who.name: counts_and_shares(who, chosen.labels) for who in everyone}
-    times = {who.name: [] for who in everyone}
+_own: dict[str, Contestant | Subject] = {}  # in a process of its own: the one that runs there, and what it attacks
+
+
+def _begin(who: str, name: str, device: str) -> None:
+    torch.set_num_threads(1)
+    chosen = subject(name, resolve(device))
+    _own.update(subject=chosen, contestant=contestant(who, chosen))
+
+
+def _count() -> dict[str, float]:
+    return counts_and_shares(_own["contestant"], _own["subject"].labels)
+
+
+def _time() -> float:
+    return seconds(_own["contestant"].run, _own["subject"].x.device)
+
+
+def compare(name: str, rounds: int, device: torch.device, processes: dict[str, ProcessPoolExecutor]) -> pd.DataFrame:
+    """One row for everyone who attacks the subject; one runs at a time."""
+    for who, process in processes.items():
+        process.submit(_begin, who, name, device.type).result()
+    rows = {who: process.submit(_count).result() for who, process in processes.items()}
+    everyone = list(processes)
+    times = {who: [] for who in everyone}
     for turn in range(rounds):
         first = turn * len(everyone) // rounds
         for who in everyone[first:] + everyone[:first]:
-            times[who.name].append(seconds(who.run, device))
-        print(f"{chosen.name}: round {turn + 1} of {rounds}", file=sys.stderr)
-    median = {name: float(np.median(taken)) for name, taken in times.items()}
+            times[who].append(processes[who].submit(_time).result())
+        print(f"{name}: round {turn + 1} of {rounds}", file=sys.stderr)
+    median = {who: float(np.median(taken)) for who, taken in times.items()}
     table = pd.DataFrame.from_dict(rows, orient="index").round(3).rename_axis("who").reset_index()
-    table.insert(0, "detector", chosen.name)
+    table.insert(0, "detector", name)
     table.insert(4, "seconds", [f"{median[name]:.3g}" for name in table["who"]])
     for column, name in enumerate((LEAST, PEER), start=5):
         table.insert(column, f"÷ {name}", [f"{median[who] / median[name]:.2f}" for who in table["who"]])
@@ -151,10 +176,15 @@ def main() -> None:
     device = resolve(given.device)
     torch.set_num_threads(1)
     about, tables = facts(given.rounds, device), []
-    for name in given.detectors:
-        chosen = subject(name, device)
-        about.append((name, f"batch {' × '.join(map(str, chosen.x.shape))}, weights {chosen.weights}"))
-        tables.append(compare(chosen, given.rounds, device))
+    with ExitStack() as open_processes:
+        processes = {
+            who: open_processes.enter_context(ProcessPoolExecutor(1, multiprocessing.get_context("spawn")))
+            for who in WAYS
+        }
+        for name in given.detectors:
+            chosen = subject(name, device)
+            about.append((name, f"batch {' × '.join(map(str, chosen.x.shape))}, weights {chosen.weights}"))
+            tables.append(compare(name, given.rounds, device, processes))
     table, machine = pd.concat(tables), pd.DataFrame(about, columns=["what", "value"])
     print(table.to_string(index=False, na_rep=""), machine.to_string(index=False), sep="\n\n")
     if given.record:

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import torch
 from subjects import PLANS, subject
-from sweep import PEER, contestants
+from sweep import PEER, contestant
 from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 
@@ -75,7 +75,7 @@ def covered(spans: Iterable[tuple[float, float]]) -> float:
 def compare(name: str, batch: int, rounds: int, device: torch.device) -> pd.DataFrame:
     """One row for each way to run this sweep, and for torchattacks, as it is and on the fast copy."""
     chosen = subject(name, device, replace(PLANS[name], size=SIZES[name], batch=batch))
-    everyone = [who for who in contestants(chosen) if who.name in WHO]
+    everyone = [contestant(who, chosen) for who in WHO]
     times = {who.name: [] for who in everyone}
     for turn in range(rounds + 1):
         for who in everyone:
