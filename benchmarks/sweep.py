@@ -148,9 +148,9 @@ def compare(name: str, rounds: int, device: torch.device, processes: dict[str, P
     median = {who: float(np.median(taken)) for who, taken in times.items()}
     table = pd.DataFrame.from_dict(rows, orient="index").round(3).rename_axis("who").reset_index()
     table.insert(0, "detector", name)
-    table.insert(4, "seconds", [f"{median[name]:.3g}" for name in table["who"]])
-    for column, name in enumerate((LEAST, PEER), start=5):
-        table.insert(column, f"÷ {name}", [f"{median[who] / median[name]:.2f}" for who in table["who"]])
+    table.insert(4, "seconds", [f"{median[who]:.3g}" for who in table["who"]])
+    for column, other in enumerate((LEAST, PEER), start=5):
+        table.insert(column, f"÷ {other}", [f"{median[who] / median[other]:.2f}" for who in table["who"]])
     return table
 
 
