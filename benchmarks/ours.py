@@ -6,7 +6,7 @@ from torch import nn
 
 from rrlib.attacks import rule, sweep
 from rrlib.attacks.gradients import Clean
-from rrlib.evaluation import measure, probabilities
+from rrlib.evaluation.measuring import measure, probabilities
 
 
 def this_sweep(

@@ -95,8 +95,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _check(options: argparse.Namespace) -> None:
-    from rrlib import stages, study
-    from rrlib.sources.state import OUTPUTS, is_here
+    from rrlib import study
+    from rrlib.sources import OUTPUTS, is_here
+    from rrlib.study import stages
 
     found = study.load()
     stages.check_inputs(found)
@@ -124,25 +125,28 @@ def _plan(options: argparse.Namespace) -> None:
 
 
 def _dataset(options: argparse.Namespace) -> None:
-    from rrlib import stages, study
+    from rrlib import study
+    from rrlib.study import stages
 
     stages.prepare_dataset(study.load(), options.dataset)
 
 
 def _checkpoint(options: argparse.Namespace) -> None:
-    from rrlib import stages, study
+    from rrlib import study
+    from rrlib.study import stages
 
     stages.make_checkpoint(study.load(), options.dataset, options.detector)
 
 
 def _videos(options: argparse.Namespace) -> None:
-    from rrlib import places, stages, study
+    from rrlib import study
+    from rrlib.study import paths, stages
 
-    print(f"{len(stages.write_videos(study.load()))} table(s) in {places.VIDEOS}")
+    print(f"{len(stages.write_videos(study.load()))} table(s) in {paths.VIDEOS}")
 
 
 def _notebook(options: argparse.Namespace) -> None:
-    from rrlib import notebooks
+    from rrlib.report import notebooks
 
     pairs = [parameter.partition("=") for parameter in options.parameters]
     if wrong := [key for key, equals, _ in pairs if not equals]:
@@ -162,7 +166,8 @@ def _fetch(options: argparse.Namespace) -> None:
 
 
 def _fetch_study(options: argparse.Namespace) -> None:
-    from rrlib import stages, study
+    from rrlib import study
+    from rrlib.study import stages
 
     if options.to or options.catalogue or options.trust_first_use:
         raise InputError("--study goes by params.yaml alone; change the entry under its sources, or fetch by name")
@@ -177,7 +182,10 @@ def _sources(options: argparse.Namespace) -> None:
 
 
 def _record(options: argparse.Namespace) -> None:
-    from rrlib import stages, study, summary, tables
+    from rrlib import study
+    from rrlib.analysis import summary
+    from rrlib.evaluation import tables
+    from rrlib.study import stages
 
     found = study.load()
     table = tables.read_all(path for half in stages.result_paths(found).values() for path in half)
@@ -187,7 +195,7 @@ def _record(options: argparse.Namespace) -> None:
 
 
 def _book(options: argparse.Namespace) -> None:
-    from rrlib import book
+    from rrlib.report import book
 
     print(f"the book: {os.path.relpath(book.build(options.target))}")
 

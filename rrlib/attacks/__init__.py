@@ -1,6 +1,5 @@
 """Rules that move an input inside an L∞ ball, so that a detector errs or its probabilities shift."""
 
-from rrlib.attacks.gradients import Clean
-from rrlib.attacks.sweep import Attacked, check_epsilons, rule, sweep
+import lazy_loader as lazy
 
-__all__ = ["Attacked", "Clean", "check_epsilons", "rule", "sweep"]
+__getattr__, __dir__, __all__ = lazy.attach_stub(__name__, __file__)

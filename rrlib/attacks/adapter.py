@@ -21,7 +21,7 @@ from torch import nn
 
 from rrlib.attacks.gradients import Clean
 from rrlib.attacks.rules import Draw, Step, project
-from rrlib.detectors.contract import check_logits
+from rrlib.detectors import check_logits
 from rrlib.errors import InputError
 
 PREFIX = "torchattacks:"

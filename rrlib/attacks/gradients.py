@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from rrlib.detectors.contract import check_logits, check_shape, frozen
+from rrlib.detectors import check_logits, check_shape, frozen
 
 
 class Clean:

@@ -15,7 +15,7 @@ from rrlib.attacks.l2 import CWL2
 from rrlib.attacks.random import uniform
 from rrlib.attacks.rules import CW, FGSM, PGD, Draw, Noise, Step, Work
 from rrlib.attacks.shift import Shift
-from rrlib.detectors.contract import frozen
+from rrlib.detectors import frozen
 from rrlib.errors import InputError
 
 

@@ -1,1 +1,5 @@
-"""Labelled face images: drawn here or read from a folder, described by a manifest, opened through `catalogue`."""
+"""Labelled faces: drawn here or read from files, described by a manifest, opened split by split."""
+
+import lazy_loader as lazy
+
+__getattr__, __dir__, __all__ = lazy.attach_stub(__name__, __file__)

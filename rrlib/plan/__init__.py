@@ -1,7 +1,5 @@
 """A dry run of a study: what is missing and how to get it, what would run, and what that costs. Nothing is made."""
 
-from rrlib.plan.make import make
-from rrlib.plan.remainder import write
-from rrlib.plan.text import Plan, lines
+import lazy_loader as lazy
 
-__all__ = ["Plan", "lines", "make", "write"]
+__getattr__, __dir__, __all__ = lazy.attach_stub(__name__, __file__)

@@ -11,10 +11,9 @@ from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 
 from rrlib.detectors import catalogue as detectors
-from rrlib.detectors.folding import fold
-from rrlib.detectors.placement import place, place_batch
+from rrlib.detectors import fold, place, place_batch
 from rrlib.devices import resolve
-from rrlib.sources.state import owner
+from rrlib.sources import owner
 from rrlib.study import Detector, Study
 
 SECONDS = 4.0  # for all detectors together: none is begun after it

@@ -4,13 +4,12 @@ import resource
 import sys
 from dataclasses import dataclass
 
-from rrlib.datasets.catalogue import CLIP_KINDS
-from rrlib.datasets.crops import SIZE
+from rrlib.datasets import CLIP_KINDS, SIZE
 from rrlib.evaluation import Cell
 from rrlib.plan.clock import Pace
 from rrlib.plan.missing import download
 from rrlib.plan.work import NOTHING, Asked, Samples, asked_by, asked_by_training
-from rrlib.sources.state import OUTPUTS, is_here
+from rrlib.sources import OUTPUTS, is_here
 from rrlib.study import Study
 
 # bytes of a row of a result table, in batches of 128 images and of 16 clips: measured on the default study

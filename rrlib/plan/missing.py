@@ -4,10 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from rrlib.detectors.catalogue import HUB
+from rrlib.detectors import HUB
 from rrlib.evaluation import Cell
-from rrlib.sources.catalogue import Source
-from rrlib.sources.state import OUTPUTS, awaited, is_filled, is_here, is_pinned, lacks, owner
+from rrlib.sources import OUTPUTS, Source, awaited, is_filled, is_here, is_pinned, lacks, owner
 from rrlib.study import Detector, Study
 
 

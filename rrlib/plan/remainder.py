@@ -9,7 +9,7 @@ import yaml
 from rrlib import entries
 from rrlib.errors import InputError
 from rrlib.plan.missing import Missing, paths, paths_of
-from rrlib.sources.state import owner
+from rrlib.sources import owner
 from rrlib.study import Half, Study
 
 

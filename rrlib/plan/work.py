@@ -6,14 +6,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from rrlib.attacks.sweep import Rule
-from rrlib.datasets import manifest
-from rrlib.datasets.catalogue import CLIP_KINDS
-from rrlib.places import dataset_folder
-from rrlib.sources.catalogue import Source
-from rrlib.sources.state import OUTPUTS, owner
-from rrlib.study import Study
-from rrlib.training import Recipe
+from rrlib.attacks import Rule
+from rrlib.datasets import CLIP_KINDS, manifest
+from rrlib.evaluation import Recipe
+from rrlib.sources import OUTPUTS, Source, owner
+from rrlib.study import Study, dataset_folder
 
 # of a detector's own gradient with respect to pixels; one with respect to weights as well costs half as much again
 TRAINING_STEP = 1.5

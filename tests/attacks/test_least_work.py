@@ -6,7 +6,7 @@ from torch import nn
 
 from rrlib.attacks import Clean, rule, sweep
 from rrlib.detectors.catalogue import build
-from rrlib.evaluation import evaluate, measure, probabilities
+from rrlib.evaluation.measuring import evaluate, measure, probabilities
 
 EPSILONS = [0.002, 0.005, 0.01, 0.05, 0.2]
 THREE = {

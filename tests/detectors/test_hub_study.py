@@ -6,10 +6,11 @@ import shutil
 import pytest
 import torch
 
-from rrlib import evaluation, places, stages
+from rrlib import evaluation
 from rrlib.detectors.hub import hub
 from rrlib.errors import InputError
 from rrlib.evaluation import Cell
+from rrlib.study import paths, stages
 
 
 def test_an_image_and_a_video_model_run_the_whole_study_path(image_folder, video_folder, study_of):
@@ -19,10 +20,10 @@ def test_an_image_and_a_video_model_run_the_whole_study_path(image_folder, video
     for cell in (Cell("faces", "vit", "pgd"), Cell("moving", "videomae", "pgd")):
         stages.prepare_dataset(found, cell.dataset)
         stages.make_checkpoint(found, cell.dataset, cell.detector)
-    before = [places.checkpoint_path(*pair).read_bytes() for pair in found.pairs()]
+    before = [paths.checkpoint_path(*pair).read_bytes() for pair in found.pairs()]
     for pair in found.pairs():
         stages.make_checkpoint(found, *pair)
-    assert [places.checkpoint_path(*pair).read_bytes() for pair in found.pairs()] == before
+    assert [paths.checkpoint_path(*pair).read_bytes() for pair in found.pairs()] == before
     shutil.rmtree("image")  # the checkpoint is enough
     shutil.rmtree("video")
     for cell in (Cell("faces", "vit", "pgd"), Cell("moving", "videomae", "pgd")):

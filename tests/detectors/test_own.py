@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from rrlib import places, stages
 from rrlib.detectors import catalogue, checkpoints
 from rrlib.detectors.own import factory, make
 from rrlib.errors import InputError
 from rrlib.evaluation import Cell
+from rrlib.study import paths, stages
 
 GOOD = '''
 import torch
@@ -160,7 +160,7 @@ def test_ones_own_detector_runs_the_whole_study_path(write, training, study_with
     stages.make_checkpoint(found, "faces", "own")
     table = stages.evaluate_cell(found, Cell("faces", "own", "pgd"))
     assert (table.query("epsilon > 0")["shift"] > 0).all()
-    _, metadata = checkpoints.read(places.checkpoint_path("faces", "own"))
+    _, metadata = checkpoints.read(paths.checkpoint_path("faces", "own"))
     assert metadata["architecture"] == "python:mine.model:make"
     assert (metadata["report"] is None) == (training is None)
 

@@ -7,7 +7,7 @@ from torch import nn
 from rrlib.detectors.catalogue import build
 from rrlib.detectors.placement import place, place_batch
 from rrlib.evaluation import evaluate
-from rrlib.training import Recipe, train
+from rrlib.evaluation.training import Recipe, train
 
 SIZE = 16
 

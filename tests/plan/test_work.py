@@ -6,16 +6,15 @@ import pytest
 import torch
 from torch import nn
 
-from rrlib import training
 from rrlib.attacks import rule
 from rrlib.datasets import catalogue
 from rrlib.detectors.catalogue import build
-from rrlib.evaluation import evaluate
-from rrlib.places import dataset_folder
+from rrlib.evaluation import evaluate, training
+from rrlib.evaluation.training import Adversarial, Recipe
 from rrlib.plan import work
 from rrlib.plan.work import Asked, Samples
 from rrlib.study import load
-from rrlib.training import Adversarial, Recipe
+from rrlib.study.paths import dataset_folder
 
 PLACED = 1  # the first sample is shown to the detector once, to see how it may be laid out; no plan counts it
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from rrlib import summary
+from rrlib.analysis import summary
 
 
 def lines(ax, label: str) -> np.ndarray:

@@ -1,0 +1,13 @@
+from . import catalogue as catalogue
+from . import manifest as manifest
+from .catalogue import CLIP_KINDS as CLIP_KINDS
+from .catalogue import FRAME_KINDS as FRAME_KINDS
+from .catalogue import KINDS as KINDS
+from .catalogue import clip_report as clip_report
+from .catalogue import frame_report as frame_report
+from .catalogue import load as load
+from .catalogue import prepare as prepare
+from .clips import ClipSet as ClipSet
+from .clips import read_report as read_report
+from .crops import SIZE as SIZE
+from .images import decode as decode

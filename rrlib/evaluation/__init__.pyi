@@ -1,0 +1,15 @@
+from . import resume as resume
+from . import tables as tables
+from . import training as training
+from . import videos as videos
+from .measuring import Cell as Cell
+from .measuring import batches as batches
+from .measuring import climbed as climbed
+from .measuring import evaluate as evaluate
+from .measuring import joined as joined
+from .measuring import probabilities as probabilities
+from .measuring import scores_over_time as scores_over_time
+from .training import Adversarial as Adversarial
+from .training import Recipe as Recipe
+from .training import fit_temperature as fit_temperature
+from .training import train as train

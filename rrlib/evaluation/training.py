@@ -1,0 +1,184 @@
+"""Data set to checkpoint: supervised training, adversarial where asked, selected and calibrated on validation data."""
+
+import copy
+import math
+from dataclasses import asdict, dataclass
+
+import torch
+from scipy.optimize import minimize_scalar
+from torch import nn
+from torch.nn.functional import cross_entropy
+from torch.utils.data import DataLoader, Dataset
+from tqdm import tqdm
+
+from rrlib import attacks
+from rrlib.attacks import PGD, check_whole
+from rrlib.detectors import place
+from rrlib.errors import InputError
+
+
+@dataclass(frozen=True)
+class Adversarial:
+    """Every second training image is replaced by its PGD image (Madry et al. 2018) of this ε and so many steps.
+
+    ε is in pixel units. It grows evenly over the first half of the epochs: a network that has learned nothing yet
+    would only learn that nothing can be learned.
+    """
+
+    epsilon: float
+    steps: int = 3
+
+    def __post_init__(self) -> None:
+        attacks.check_epsilons([self.epsilon], "epsilon")
+        check_whole("steps", self.steps)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a detector is trained: AdamW with a cosine schedule, horizontal flips, the epoch of least validation loss."""
+
+    epochs: int = 12
+    batch_size: int = 64
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-4
+    adversarial: Adversarial | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise InputError(f"training.{name} is {value!r}; it is a whole number ≥ 1")
+        for name, lowest in (("learning_rate", "> 0"), ("weight_decay", "≥ 0")):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+                raise InputError(f"training.{name} is {value!r}; it is a finite number {lowest}")
+        if self.learning_rate == 0:
+            raise InputError("training.learning_rate is 0; it is a finite number > 0")
+
+
+def train(
+    detector: nn.Module,
+    training_set: Dataset,
+    validation_set: Dataset,
+    recipe: Recipe,
+    *,
+    seed: int,
+    device: torch.device | str = "cpu",
+    name: str = "detector",
+) -> dict:
+    """Train `detector` in place and return its report; it ends in eval mode with the weights of the best epoch.
+
+    Both sets give (pixels, label, index). The report holds per-epoch `history` (losses in nats, accuracies in [0, 1]),
+    `best_epoch` (from 1), `temperature` and the validation losses before and after it. Same seed, same machine: the
+    same weights. Raises InputError when the loss stops being a number.
+    """
+    place(detector, device, training_set[0][0])
+    optimiser = torch.optim.AdamW(detector.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
+    history, best = [], None
+    with torch.random.fork_rng(), tqdm(total=recipe.epochs, desc=f"train {name}", unit="epoch") as progress:
+        torch.manual_seed(seed)
+        order = torch.Generator().manual_seed(seed)
+        batches = DataLoader(training_set, recipe.batch_size, shuffle=True, generator=order)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, recipe.epochs * len(batches))
+        for epoch in range(1, recipe.epochs + 1):
+            loss = _epoch(detector, batches, recipe, optimiser, schedule, order, epoch, device)
+            _check_loss(loss, "training", name, epoch)
+            row = {"epoch": epoch, "training_loss": loss, **_validate(detector, validation_set, recipe, device)}
+            _check_loss(row["selection_loss"], "validation", name, epoch)
+            history.append(row)
+            if best is None or row["selection_loss"] < best["selection_loss"]:
+                best, weights = row, copy.deepcopy(detector.state_dict())
+            progress.set_postfix(loss=f"{loss:.3f}", validation=f"{row['validation_accuracy']:.3f}")
+            progress.update()
+    detector.load_state_dict(weights)
+    detector.eval()
+    logits, labels = _logits(detector, validation_set, recipe, device)
+    temperature = fit_temperature(logits, labels)
+    return {
+        "recipe": asdict(recipe),
+        "history": history,
+        "best_epoch": best["epoch"],
+        "temperature": temperature,
+        "validation_loss": float(cross_entropy(logits, labels)),
+        "validation_loss_calibrated": float(cross_entropy(logits / temperature, labels)),
+    }
+
+
+def fit_temperature(logits: torch.Tensor, labels: torch.Tensor) -> float:
+    """The temperature that minimises the validation cross-entropy (Guo et al. 2017, arXiv 1706.04599), in [0.05, 20].
+
+    >>> logits = torch.tensor([[2.0, 0.0], [0.0, 2.0], [2.0, 0.0], [2.0, 0.0]])  # 3 of 4 right: P = 0.75 fits best
+    >>> round(fit_temperature(logits, torch.tensor([0, 1, 0, 1])), 3) == round(2 / math.log(3), 3)
+    True
+    """
+    logits = logits.double()
+    found = minimize_scalar(
+        lambda log_t: float(cross_entropy(logits / math.exp(log_t), labels)),
+        bounds=(math.log(0.05), math.log(20)),
+        method="bounded",
+        options={"xatol": 1e-6},
+    )
+    return math.exp(found.x)
+
+
+def _check_loss(loss: float, which: str, name: str, epoch: int) -> None:
+    if not math.isfinite(loss):
+        raise InputError(f"the {which} loss of {name} became {loss} in epoch {epoch}; lower its learning_rate")
+
+
+def _epoch(detector, batches, recipe, optimiser, schedule, order, epoch, device) -> float:
+    """One pass over the training set; the mean loss, or at once the first that is no number."""
+    total, count = 0.0, 0
+    detector.train()
+    for x, labels, samples in batches:
+        flip = torch.rand(len(x), generator=order) < 0.5
+        x = torch.where(flip.view(-1, *[1] * (x.dim() - 1)), x.flip(-1), x).to(device)
+        labels = labels.to(device)
+        if recipe.adversarial:
+            part = slice(0, None, 2)
+            strength = min(1, 2 * epoch / recipe.epochs)
+            x[part] = _attacked(detector, x[part], labels[part], recipe.adversarial, strength, samples[part], epoch)
+        loss = cross_entropy(detector(x), labels)
+        if not loss.isfinite():
+            return loss.item()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        schedule.step()
+        total, count = total + loss.item() * len(x), count + len(x)
+    return total / count
+
+
+def _attacked(detector, x, labels, adversarial: Adversarial, strength: float, samples, seed: int) -> torch.Tensor:
+    rule, epsilon = PGD(steps=adversarial.steps), strength * adversarial.epsilon
+    (attacked,) = attacks.sweep(rule, detector, x, labels, [epsilon], seed=seed, samples=samples)
+    return attacked.images
+
+
+def _logits(detector, dataset, recipe, device, adversarial: Adversarial | None = None):
+    """Logits and labels of a whole set, on the processor."""
+    logits, all_labels = [], []
+    for x, labels, samples in DataLoader(dataset, recipe.batch_size, generator=torch.Generator()):
+        x, labels = x.to(device), labels.to(device)
+        if adversarial:
+            x = _attacked(detector, x, labels, adversarial, 1.0, samples, seed=0)
+        with torch.no_grad():
+            logits.append(detector(x).cpu())
+        all_labels.append(labels.cpu())
+    return torch.cat(logits), torch.cat(all_labels)
+
+
+def _validate(detector, dataset, recipe, device) -> dict[str, float]:
+    """Losses and accuracies on the validation set; `selection_loss` weighs them as training does."""
+    detector.eval()
+    logits, labels = _logits(detector, dataset, recipe, device)
+    row = {
+        "validation_loss": float(cross_entropy(logits, labels)),
+        "validation_accuracy": float((logits.argmax(1) == labels).double().mean()),
+    }
+    row["selection_loss"] = row["validation_loss"]
+    if recipe.adversarial and math.isfinite(row["validation_loss"]):
+        logits, labels = _logits(detector, dataset, recipe, device, recipe.adversarial)
+        row["validation_robust_accuracy"] = float((logits.argmax(1) == labels).double().mean())
+        row["selection_loss"] = (row["validation_loss"] + float(cross_entropy(logits, labels))) / 2
+    return row

@@ -1,0 +1,9 @@
+from . import functional as functional
+from .functional import DISTANCES as DISTANCES
+from .functional import probability_shift as probability_shift
+from .functional import robust_accuracy as robust_accuracy
+from .functional import robust_ratio as robust_ratio
+from .functional import robust_ratio_curve as robust_ratio_curve
+from .functional import stability as stability
+from .modular import RobustAccuracy as RobustAccuracy
+from .modular import RobustRatio as RobustRatio

@@ -1,0 +1,96 @@
+"""What every notebook begins with, and how it shows a table."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+from IPython.display import HTML, Markdown
+from matplotlib_inline.backend_inline import set_matplotlib_formats
+
+from rrlib.datasets import catalogue as datasets
+from rrlib.errors import InputError
+from rrlib.report import figures
+from rrlib.study import PARAMS, videos_name
+
+SHOWN = 20  # of the sources that were left out; Celeb-DF leaves out two thousand, and all are in the report
+
+
+def begin() -> None:
+    """First call of every notebook: go to the repository's root and draw pictures that repeat byte for byte."""
+    here = Path.cwd()
+    root = next((folder for folder in (here, *here.parents) if (folder / PARAMS).is_file()), None)
+    if root is None:
+        raise InputError(f"no {PARAMS} in {here} or above it; open the notebook inside the repository")
+    os.chdir(root)
+    figures.set_style()
+    set_matplotlib_formats("svg", metadata={"Date": None})
+
+
+def data_note(*definitions: Mapping) -> Markdown:
+    """What a page's results rest on: drawn data are named as such on every page that shows them."""
+    drawn = [each["kind"].startswith("synthetic") for each in definitions]
+    pairs = list(zip(definitions, drawn, strict=True))
+    notes = [f"> **Data.** The {noun(each)} are those of `{each['source']}`." for each, made in pairs if not made]
+    if any(drawn):
+        samples = " and ".join(dict.fromkeys(noun(each) for each, made in pairs if made))
+        notes.append(
+            f"> **Synthetic data.** These {samples} are drawn by the simulator of this compendium. The "
+            "numbers show how the method works; they say nothing about detectors of real forgeries."
+        )
+    return Markdown("\n>\n".join(notes))
+
+
+def levels_note(names: Sequence[str]) -> Markdown:
+    """What a page means by the names of data sets of frames and by those of their videos."""
+    frames = ", ".join(f"`{name}`" for name in names)
+    videos = ", ".join(f"`{videos_name(name)}`" for name in names)
+    return Markdown(
+        f"> **Two levels.** The samples of {frames} are frames, those of {videos} whole videos: a video's score is the "
+        "mean of its frames', each attacked by itself."
+    )
+
+
+def noun(definition: Mapping) -> str:
+    """What the samples of a data set are called."""
+    if definition["kind"] in datasets.FRAME_KINDS:
+        return "frames"
+    return "clips" if definition["kind"] in datasets.CLIP_KINDS else "images"
+
+
+def reading_note(clips: Mapping | None, frames: Mapping | None = None) -> str:
+    """How the samples of a data set are read, and what was left out.
+
+    clips, frames: what `clip_report` and `frame_report` of `datasets.catalogue` say of it; both None for images.
+    """
+    report = clips or frames
+    if report is None:
+        return "Each image is resized to its detector's input size when it is read."
+    chosen = f"{report['stride']} apart, from the middle" if report["stride"] else "evenly spaced over its length"
+    said = f"Of each clip {report['frames']} frames are read, {chosen}, and resized to its detector's input size."
+    if frames:
+        taken = "1 frame was" if frames["frames"] == 1 else f"{frames['frames']} frames were"
+        said = f"Of each video {taken} taken, {chosen}; each is an image, resized to its detector's input size."
+    if crop := report["crop"]:
+        said += (
+            f" Faces were cut out of the videos: a square box round the face, {crop['scale']:g} times as large and "
+            f"smoothed over time; in {crop['without_face']} of {crop['frames']} frames no face was found, and the "
+            "box of the frames around was taken."
+        )
+    skipped = len(report["skipped"])
+    if skipped == 0:
+        return f"{said} None was left out."
+    which = "1 source was left out" if skipped == 1 else f"{skipped} sources were left out"
+    return f"{said} {which}{f', the first {SHOWN} of which are' if skipped > SHOWN else ''}:"
+
+
+def show(table: pd.DataFrame, missing: str = "", empty: str = "None.") -> HTML:
+    """A table as a page shows it: no index, three decimals, ε as short as it is; equal tables give equal bytes.
+
+    `empty` stands in the place of a table without rows.
+    """
+    if table.empty:
+        return HTML(f"<p>{empty}</p>")
+    epsilons = [column for column in table if column in ("ε", "epsilon")]
+    style = table.style.hide(axis="index").format(precision=3, na_rep=missing).format("{:g}", subset=epsilons)
+    return HTML(style.set_uuid("table").set_table_attributes('class="dataframe"').to_html())

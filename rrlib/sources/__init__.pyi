@@ -1,0 +1,12 @@
+from . import catalogue as catalogue
+from . import fetch as fetch
+from . import table as table
+from .catalogue import Source as Source
+from .fetch import fetch_all as fetch_all
+from .state import OUTPUTS as OUTPUTS
+from .state import awaited as awaited
+from .state import is_filled as is_filled
+from .state import is_here as is_here
+from .state import is_pinned as is_pinned
+from .state import lacks as lacks
+from .state import owner as owner

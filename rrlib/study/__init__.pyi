@@ -1,0 +1,10 @@
+from . import paths as paths
+from . import stages as stages
+from .params import PARAMS as PARAMS
+from .params import Detector as Detector
+from .params import Half as Half
+from .params import Highlight as Highlight
+from .params import Study as Study
+from .params import load as load
+from .paths import dataset_folder as dataset_folder
+from .paths import videos_name as videos_name

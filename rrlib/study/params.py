@@ -1,0 +1,278 @@
+"""params.yaml as checked dataclasses."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import partial
+from itertools import product
+from pathlib import Path
+
+from rrlib import attacks, entries
+from rrlib.attacks import Rule
+from rrlib.datasets import catalogue as datasets
+from rrlib.detectors import catalogue as detectors
+from rrlib.devices import DEVICES
+from rrlib.errors import InputError
+from rrlib.evaluation import Adversarial, Cell, Recipe
+from rrlib.metrics import functional
+from rrlib.sources import Source, awaited
+from rrlib.sources import catalogue as published
+from rrlib.study import paths
+
+PARAMS = Path("params.yaml")
+
+
+@dataclass(frozen=True)
+class Detector:
+    """One line of `detectors`: an architecture that is trained by `training`, whose `weights` are given, or that brings
+    its own (`hub:`, `python:`). `labels` says which label names of a hub's model are real and fake."""
+
+    architecture: str
+    input_size: int
+    seed: int
+    training: Recipe | None
+    weights: Path | None
+    sha256: str | None
+    labels: dict | None = None
+
+
+@dataclass(frozen=True)
+class Highlight:
+    """The ε and the tolerance that figures single out, and the attack that the start page quotes."""
+
+    epsilon: float
+    tolerance: float
+    attack: str
+
+
+@dataclass(frozen=True)
+class Half:
+    """What is crossed with each other, by name: data sets of images, or of clips, with their detectors and attacks."""
+
+    datasets: dict[str, dict]
+    detectors: dict[str, Detector]
+    attacks: dict[str, Rule]
+
+    def cells(self) -> list[Cell]:
+        """Every evaluation, in the order of params.yaml."""
+        return [Cell(*names) for names in product(self.datasets, self.detectors, self.attacks)]
+
+    def pairs(self) -> list[tuple[str, str]]:
+        """Every (data set, detector): one checkpoint each."""
+        return list(product(self.datasets, self.detectors))
+
+
+@dataclass(frozen=True)
+class Study:
+    """What is evaluated. Epsilons are pixel units in [0, 1], tolerances are shifts ≥ 0.
+
+    `sources` are fetched first: entries of data/catalogue.yaml, by name, as the study changes them.
+    """
+
+    seed: int
+    device: str
+    batch_size: int
+    workers: int
+    fold: bool
+    compiled: bool
+    distance: str
+    epsilons: tuple[float, ...]
+    tolerances: tuple[float, ...]
+    highlight: Highlight
+    sources: dict[str, Source]
+    image: Half
+    video: Half
+
+    @property
+    def datasets(self) -> dict[str, dict]:
+        """The data sets of both halves."""
+        return self.image.datasets | self.video.datasets
+
+    @property
+    def detectors(self) -> dict[str, Detector]:
+        """The detectors of both halves."""
+        return self.image.detectors | self.video.detectors
+
+    @property
+    def of_frames(self) -> list[str]:
+        """The data sets whose images are frames of videos."""
+        return [name for name, entry in self.image.datasets.items() if entry["kind"] in datasets.FRAME_KINDS]
+
+    def half(self, dataset: str) -> Half:
+        """The half that a data set belongs to."""
+        return self.video if dataset in self.video.datasets else self.image
+
+    def cells(self) -> list[Cell]:
+        """Every evaluation: those of images, then those of clips."""
+        return self.image.cells() + self.video.cells()
+
+    def pairs(self) -> list[tuple[str, str]]:
+        """Every (data set, detector) of both halves."""
+        return self.image.pairs() + self.video.pairs()
+
+
+def load(path: Path = PARAMS) -> Study:
+    """Read and check a study; nothing is run. Raises InputError with the key, what was found and what is allowed.
+
+    What a source of the study will bring need not be there yet; it is checked when it is.
+    """
+    where = str(path)
+    given = entries.read(path)
+    parts = tuple(Half.__dataclass_fields__)
+    own = tuple(name for name in Study.__dataclass_fields__ if name != "image")
+    given = entries.mapping(given, where, required=(*own, *parts))
+    sources = published.chosen(given["sources"], f"{where}: sources", Path(path).parent)
+    attacks.check_epsilons(given["epsilons"], f"{where}: epsilons")
+    video = entries.mapping(given["video"], f"{where}: video", required=parts)
+    study = Study(
+        seed=entries.whole(given["seed"], f"{where}: seed", 0),
+        device=entries.choice(given["device"], DEVICES, f"{where}: device"),
+        batch_size=entries.whole(given["batch_size"], f"{where}: batch_size", 1),
+        workers=entries.whole(given["workers"], f"{where}: workers", 0),
+        fold=entries.choice(given["fold"], (True, False), f"{where}: fold"),
+        compiled=entries.choice(given["compiled"], (True, False), f"{where}: compiled"),
+        distance=entries.choice(given["distance"], functional.DISTANCES, f"{where}: distance"),
+        epsilons=tuple(given["epsilons"]),
+        tolerances=entries.tolerances(given["tolerances"], f"{where}: tolerances"),
+        highlight=_highlight(given["highlight"], f"{where}: highlight"),
+        sources=sources,
+        image=_half({name: given[name] for name in parts}, f"{where}: ", sources, video=False),
+        video=_half(video, f"{where}: video.", sources, video=True),
+    )
+    if not study.cells():
+        raise InputError(f"{where}: there is no data set with a detector and an attack; name at least one of each")
+    _check_apart(study, where)
+    _check_highlight(study, f"{where}: highlight")
+    return study
+
+
+def _half(given: dict, where: str, sources: dict[str, Source], video: bool) -> Half:
+    """One half, whose data sets and detectors must all be for clips, or all for images."""
+    read_detector = partial(_detector, sources=sources.values())
+    half = Half(
+        datasets=entries.named(given["datasets"], f"{where}datasets", _dataset),
+        detectors=entries.named(given["detectors"], f"{where}detectors", read_detector),
+        attacks=entries.named(given["attacks"], f"{where}attacks", _attack),
+    )
+    for name, entry in half.datasets.items():
+        _check_place(entry["kind"] in datasets.CLIP_KINDS, video, f"{where}datasets.{name}")
+    for name, entry in half.detectors.items():
+        if source := model_awaited(entry.architecture, sources.values()):
+            _check_place(source.media == "videos", video, f"{where}detectors.{name}")
+            continue
+        _check_place(detectors.takes_clips(entry.architecture), video, f"{where}detectors.{name}")
+        _check_frames(entry.architecture, half.datasets, where, name)
+    return half
+
+
+def model_awaited(architecture: str, sources: Iterable[Source]) -> Source | None:
+    """The source that will bring the folder of a `hub:` architecture; None if it is there, or none will."""
+    if not isinstance(architecture, str) or not architecture.startswith(detectors.HUB):
+        return None
+    return awaited(architecture.removeprefix(detectors.HUB), sources)
+
+
+def _check_place(takes_clips: bool, video: bool, where: str) -> None:
+    if takes_clips and not video:
+        raise InputError(f"{where} is for clips, but stands among what is for images; move it to video")
+    if video and not takes_clips:
+        raise InputError(f"{where} is for images, but stands among what is for clips; move it out of video")
+
+
+def _check_frames(architecture: str, clips: dict[str, dict], where: str, name: str) -> None:
+    needed = detectors.frames(architecture)
+    for dataset, entry in clips.items():
+        if needed is not None and entry.get("frames", needed) != needed:
+            raise InputError(
+                f"{where}detectors.{name} takes clips of {needed} frames, but the data set {dataset} "
+                f"has {entry['frames']}; write frames: {needed} there"
+            )
+
+
+def _check_apart(study: Study, where: str) -> None:
+    """Results are told apart by the names of data set, detector and attack."""
+    for part in ("datasets", "detectors"):
+        both = getattr(study.image, part).keys() & getattr(study.video, part).keys()
+        if both:
+            raise InputError(f"{where}: {part} and video.{part} share the name {min(both)}; rename one")
+    for name in study.of_frames:
+        if paths.videos_name(name) in study.datasets:
+            raise InputError(f"{where}: {paths.videos_name(name)} is what the videos of {name} are called; rename one")
+
+
+def _dataset(name: str, entry: object, where: str) -> dict:
+    if not isinstance(entry, dict) or not all(isinstance(key, str) for key in entry):
+        raise InputError(f"{where} holds {entry!r}; give its kind, one of {', '.join(datasets.KINDS)}, and options")
+    datasets.check(where, entry)
+    entries.whole(entry["seed"], f"{where}.seed", 0)
+    if not isinstance(entry.get("source", ""), str):
+        raise InputError(f"{where}.source is {entry['source']!r}; give the path of a folder or CSV file")
+    return entry
+
+
+def _detector(name: str, entry: object, where: str, sources: Iterable[Source]) -> Detector:
+    optional = ("seed", "training", "weights", "sha256", "labels")
+    entry = entries.mapping(entry, where, required=("architecture", "input_size"), optional=optional)
+    architecture = entry["architecture"]
+    given = ("training" in entry) + ("weights" in entry)
+    if given == 2 or (given == 0 and not detectors.brings_weights(architecture)):
+        raise InputError(f"{where}: give either training (how to train it) or weights (a file with its sha256)")
+    if ("weights" in entry) != ("sha256" in entry):
+        raise InputError(f"{where}: weights and sha256 go together; `sha256sum FILE` prints what to write")
+    size = entries.whole(entry["input_size"], f"{where}.input_size", 1)
+    if not model_awaited(architecture, sources):
+        detectors.check(architecture, size, where, entry.get("labels"))
+    if "weights" in entry:
+        _check_weights(entry, where, sources)
+    return Detector(
+        architecture=architecture,
+        input_size=size,
+        seed=entries.whole(entry.get("seed", 0), f"{where}.seed", 0),
+        training=_recipe(entry["training"], where) if "training" in entry else None,
+        weights=Path(entry["weights"]) if "weights" in entry else None,
+        sha256=entry.get("sha256"),
+        labels=entry.get("labels"),
+    )
+
+
+def _check_weights(entry: dict, where: str, sources: Iterable[Source]) -> None:
+    weights, sha256 = entry["weights"], entry["sha256"]
+    absent = isinstance(weights, str) and awaited(weights, sources)
+    if not isinstance(weights, str) or not (absent or Path(weights).is_file()):
+        raise InputError(f"{where}.weights: {weights} is not a file; give the path of a .safetensors, .pth or .h5")
+    if absent and sha256 is None:  # nobody can know it before the file is there
+        return
+    if not isinstance(sha256, str) or not re.fullmatch(r"[0-9a-f]{64}", sha256):
+        raise InputError(f"{where}.sha256 is {sha256!r}; `sha256sum {weights}` prints what to write")
+
+
+def _recipe(entry: object, where: str) -> Recipe:
+    entry = dict(entries.mapping(entry, f"{where}.training", optional=tuple(Recipe.__dataclass_fields__)))
+    if entry.get("adversarial") is not None:
+        below = f"{where}.training.adversarial"
+        nested = entries.mapping(entry["adversarial"], below, required=("epsilon",), optional=("steps",))
+        entry["adversarial"] = entries.placed(below, Adversarial, **nested)
+    return entries.placed(where, Recipe, **entry)
+
+
+def _attack(name: str, entry: object, where: str) -> Rule:
+    if not isinstance(entry, dict) or not isinstance(entry.get("rule"), str):
+        raise InputError(f"{where} holds {entry!r}; give its rule, such as pgd, and that rule's options")
+    options = {key: value for key, value in entry.items() if key != "rule"}
+    try:
+        return entries.placed(where, attacks.rule, entry["rule"], **options)
+    except TypeError as error:
+        raise InputError(f"{where}: {entry['rule']} cannot take {options!r} ({error}); correct its options") from None
+
+
+def _highlight(value: object, where: str) -> Highlight:
+    value = entries.mapping(value, where, required=("epsilon", "tolerance", "attack"))
+    attacks.check_epsilons([value["epsilon"]], f"{where}.epsilon")
+    return Highlight(value["epsilon"], entries.tolerance(value["tolerance"], f"{where}.tolerance"), value["attack"])
+
+
+def _check_highlight(study: Study, where: str) -> None:
+    entries.choice(study.highlight.epsilon, study.epsilons, f"{where}.epsilon")
+    for half in (study.image, study.video):
+        if half.cells():
+            entries.choice(study.highlight.attack, half.attacks, f"{where}.attack")

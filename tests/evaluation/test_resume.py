@@ -1,0 +1,198 @@
+"""An evaluation that was killed goes on after its last finished batch, and its table is the one it would have been."""
+
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from rrlib import study
+from rrlib.datasets import clips
+from rrlib.errors import InputError
+from rrlib.evaluation import Cell, resume, tables
+from rrlib.study import paths, stages
+
+CELL = Cell("drawn", "small", "pgd")
+
+
+def part(number: int) -> pd.DataFrame:
+    """A batch of one sample at two epsilons."""
+    return pd.DataFrame(
+        {
+            "dataset": "faces",
+            "detector": "small",
+            "attack": "pgd",
+            "epsilon": [0.0, 0.1],
+            "sample": f"sample{number}",
+            "group": "x",
+            "label": number % 2,
+            "p_clean": 0.25,
+            "p_attacked": [0.25, 0.5],
+            "shift": [0.0, 0.25],
+            "linf": [0.0, 0.1],
+            "gradient": pd.array([pd.NA, True], dtype="boolean"),
+        }
+    )
+
+
+def test_it_goes_on_after_the_last_finished_batch(tmp_path):
+    folder = tmp_path / "unfinished"
+    assert resume.begin(folder, "key") == 0
+    resume.keep(folder, 0, part(0))
+    resume.keep(folder, 1, part(1))
+    assert resume.begin(folder, "key") == 2
+
+
+def test_another_key_begins_anew(tmp_path):
+    resume.begin(tmp_path / "unfinished", "key")
+    resume.keep(tmp_path / "unfinished", 0, part(0))
+    assert resume.begin(tmp_path / "unfinished", "another") == 0
+    assert resume.begin(tmp_path / "unfinished", "another") == 0
+    assert not list((tmp_path / "unfinished").glob("*.parquet"))
+
+
+def test_the_table_has_a_row_group_for_each_batch_and_the_folder_goes(tmp_path):
+    folder, path = tmp_path / "unfinished", tmp_path / "cell.parquet"
+    resume.begin(folder, "key")
+    for number in range(12):  # more than ten: batches are in the order of their numbers
+        frame = part(number)
+        frame.attrs = {"attacked": "the detector itself"}
+        resume.keep(folder, number, frame)
+    resume.finish(folder, path)
+    assert not folder.exists()
+    assert pq.ParquetFile(path).num_row_groups == 12
+    found = tables.read(path)
+    assert found["sample"].tolist() == [f"sample{number}" for number in range(12) for _ in range(2)]
+    assert found.attrs == {"attacked": "the detector itself"}
+
+
+def test_a_batch_that_breaks_the_tables_definition_is_not_kept(tmp_path):
+    resume.begin(tmp_path / "unfinished", "key")
+    with pytest.raises(InputError, match="a shift at epsilon 0 in 1 of 2 rows"):
+        resume.keep(tmp_path / "unfinished", 0, part(0).assign(shift=0.25))
+    assert resume.begin(tmp_path / "unfinished", "key") == 0
+
+
+def test_a_table_that_cannot_be_written_is_one_sentence_and_leaves_nothing(tmp_path):
+    target = tmp_path / "cell.parquet"
+    target.mkdir()
+    with pytest.raises(InputError, match=r"^.*cell\.parquet cannot be written \(.*\); make room there and run again$"):
+        tables.write(target, part(0))
+    assert [path.name for path in tmp_path.iterdir()] == ["cell.parquet"]
+
+
+STUDY = """
+seed: 0
+device: cpu
+batch_size: 4
+workers: 0
+fold: true
+compiled: false
+distance: linf
+epsilons: [0, 0.01, 0.1]
+tolerances: [0.1]
+highlight: {epsilon: 0.01, tolerance: 0.1, attack: pgd}
+datasets:
+  drawn: {kind: synthetic, size: 32, strength: 0.6, seed: 0, images: {train: 8, validation: 4, test: 48}}
+detectors:
+  small: {architecture: resnet, input_size: 32, training: {epochs: 1}}
+attacks:
+  pgd: {rule: pgd, steps: 20}
+video: {datasets: {}, detectors: {}, attacks: {}}
+sources: {}
+"""
+EVALUATE = """
+import torch
+from rrlib import study
+from rrlib.study import paths, stages
+from rrlib.evaluation import Cell
+torch.set_num_threads(1)
+cell = Cell("drawn", "small", "pgd")
+stages.evaluate_cell(study.load(), cell, paths.table_path(cell))
+"""
+
+
+def start(code: str) -> subprocess.Popen:
+    return subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
+
+
+def test_a_killed_evaluation_goes_on_and_gives_the_same_bytes(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).resolve().parents[2]))
+    Path("params.yaml").write_text(STUDY)
+    stages.prepare_dataset(study.load(), "drawn")
+    stages.make_checkpoint(study.load(), "drawn", "small")
+    table, unfinished = paths.table_path(CELL), paths.unfinished_folder(CELL)
+    stages.evaluate_cell(study.load(), CELL, table)
+    expected = table.read_bytes()
+    table.unlink()
+
+    killed = start(EVALUATE)
+    while len(list(unfinished.glob("*.parquet"))) < 3:
+        assert killed.poll() is None
+        time.sleep(0.01)
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+    assert not table.exists()
+
+    resumed = start(EVALUATE)
+    _, log = resumed.communicate()
+    assert resumed.returncode == 0, log
+    assert int(re.search(r"(\d+)/48", log).group(1)) >= 12  # the bar begins where the last run was killed
+    assert table.read_bytes() == expected
+    assert not unfinished.exists()
+
+
+def test_a_cell_whose_clips_are_read_otherwise_begins_anew(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path, folder = paths.checkpoint_path(*CELL[:2]), paths.dataset_folder(CELL.dataset)
+    for file in (path, folder / "manifest.csv"):
+        file.parent.mkdir(parents=True)
+        file.write_text("as before")
+    keys = []
+    for stride in (None, 1, 2, 1):
+        clips.write_report(folder, frames=8, stride=stride)
+        keys.append(stages.key(CELL, "pgd", [0.01], {}))
+    assert keys[1] == keys[3]
+    assert len(set(keys)) == 3
+
+
+PEAK = """
+import resource, sys
+from pathlib import Path
+import pandas as pd, torch
+from rrlib.evaluation import resume, tables
+from rrlib.detectors.catalogue import build
+from rrlib.evaluation import batches
+
+class Drawn(torch.utils.data.Dataset):
+    def __init__(self, count):
+        names = [f"sample{number}" for number in range(count)]
+        self.table = pd.DataFrame({"sample": names, "group": names, "label": [n % 2 for n in range(count)]})
+    def __len__(self): return len(self.table)
+    def __getitem__(self, i): return torch.rand(3, 32, 32, generator=torch.Generator().manual_seed(i)), i % 2, i
+
+torch.set_num_threads(1)
+resume.begin(Path("unfinished"), "key")
+parts = batches(build("resnet", 32, seed=0), Drawn(int(sys.argv[1])), "fgsm", [0, 0.01, 0.1], batch_size=64)
+for number, part in enumerate(parts):
+    resume.keep(Path("unfinished"), number, part)
+resume.finish(Path("unfinished"), Path("table.parquet"))
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, tables.pq.ParquetFile("table.parquet").metadata.num_rows)
+"""
+
+
+def test_memory_does_not_grow_with_the_number_of_samples(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).resolve().parents[2]))
+    peaks = {}
+    for count in (256, 4096):
+        command = [sys.executable, "-c", PEAK, str(count)]
+        done = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True)
+        peaks[count], rows = map(int, done.stdout.split())
+        assert rows == 3 * count
+    assert abs(peaks[4096] / peaks[256] - 1) < 0.1, peaks

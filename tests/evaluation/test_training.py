@@ -1,0 +1,200 @@
+"""Training: repeatable, selected and calibrated on validation data, and honest when it fails."""
+
+import math
+import re
+
+import pytest
+import torch
+from scipy.optimize import brentq
+from scipy.special import expit, logsumexp
+from torch.nn.functional import cross_entropy
+
+from rrlib.analysis.summary import correct
+from rrlib.detectors.catalogue import build
+from rrlib.errors import InputError
+from rrlib.evaluation import evaluate
+from rrlib.evaluation.training import Adversarial, Recipe, fit_temperature, train
+
+QUICK = Recipe(epochs=2, batch_size=16)
+
+
+def trained(separable, recipe: Recipe = QUICK, seed: int = 0) -> tuple[torch.nn.Module, dict]:
+    detector = build("resnet", 32, seed=0)
+    report = train(detector, separable(32, seed=1), separable(16, seed=2), recipe, seed=seed)
+    return detector, report
+
+
+def same_weights(one: torch.nn.Module, other: torch.nn.Module) -> bool:
+    pairs = zip(one.state_dict().values(), other.state_dict().values(), strict=True)
+    return all(torch.equal(a, b) for a, b in pairs)
+
+
+@pytest.fixture
+def calibration() -> tuple[torch.Tensor, torch.Tensor]:
+    """Logits that are three times too sure: labels are drawn with the probabilities of a third of them."""
+    generator = torch.Generator().manual_seed(0)
+    logits = 4 * torch.randn(400, 2, generator=generator)
+    p_fake = (logits / 3).softmax(dim=1)[:, 1]
+    return logits, (torch.rand(400, generator=generator) < p_fake).long()
+
+
+@pytest.mark.parametrize("adversarial", [None, Adversarial(epsilon=0.05, steps=1)])
+def test_the_same_seed_gives_the_same_weights_and_report(separable, adversarial):
+    recipe = Recipe(epochs=2, batch_size=16, adversarial=adversarial)
+    (first, first_report), (second, second_report) = trained(separable, recipe), trained(separable, recipe)
+    assert same_weights(first, second)
+    assert first_report == second_report
+
+
+def test_another_seed_gives_other_weights(separable):
+    assert not same_weights(trained(separable, seed=0)[0], trained(separable, seed=1)[0])
+
+
+def test_what_was_drawn_before_does_not_matter_to_dropout_and_training_draws_nothing_globally(separable):
+    results = []
+    for drawn in (0, 5):
+        torch.rand(drawn)
+        state = torch.get_rng_state()
+        detector = build("meso4", 32, seed=0)  # it has dropout
+        train(detector, separable(32, seed=1), separable(16, seed=2), QUICK, seed=0)
+        assert torch.equal(torch.get_rng_state(), state)
+        results.append(detector)
+    assert same_weights(*results)
+
+
+def test_a_set_that_is_easy_to_tell_apart_is_learnt(separable):
+    detector, report = trained(separable, Recipe(epochs=12, batch_size=16))
+    assert report["history"][report["best_epoch"] - 1]["validation_accuracy"] == 1.0
+    table = evaluate(detector, separable(64, seed=3), "noise", [0])
+    assert correct(table).mean() == 1.0
+
+
+def test_a_detector_ends_in_eval_mode_and_ready_to_be_trained_again(separable):
+    detector, _ = trained(separable)
+    assert not any(module.training for module in detector.modules())
+    assert all(parameter.requires_grad for parameter in detector.parameters())
+
+
+def test_the_weights_kept_are_those_of_the_epoch_of_least_validation_loss(separable, in_memory):
+    # what is learnt makes this validation set worse and worse: its labels are the wrong way round
+    images, labels = separable(16, seed=2).images, 1 - torch.arange(16) % 2
+    detector = build("resnet", 32, seed=0)
+    report = train(detector, separable(32, seed=1), in_memory(images, labels.tolist()), Recipe(epochs=5), seed=0)
+    losses = [row["selection_loss"] for row in report["history"]]
+    assert [row["epoch"] for row in report["history"]] == [1, 2, 3, 4, 5]
+    assert report["best_epoch"] == 1 + losses.index(min(losses)) < 5
+    with torch.no_grad():
+        kept = float(cross_entropy(detector(images), labels))
+    assert kept == pytest.approx(min(losses), rel=1e-5)
+    assert report["validation_loss"] == pytest.approx(min(losses), rel=1e-5)
+
+
+def test_adversarial_training_selects_by_the_mean_of_both_losses(separable):
+    _, report = trained(separable, Recipe(epochs=2, batch_size=16, adversarial=Adversarial(0.05, 1)))
+    for row in report["history"]:
+        assert 0 <= row["validation_robust_accuracy"] <= row["validation_accuracy"] <= 1
+        assert row["selection_loss"] > row["validation_loss"] > 0  # attacked images are the harder half
+    assert report["recipe"]["adversarial"] == {"epsilon": 0.05, "steps": 1}
+
+
+def test_adversarial_training_raises_robust_accuracy(separable):
+    robust_accuracy = []
+    for adversarial in (None, Adversarial(epsilon=0.05, steps=2)):
+        detector, _ = trained(separable, Recipe(epochs=16, batch_size=16, adversarial=adversarial))
+        table = evaluate(detector, separable(32, seed=3), "pgd", [0, 0.05])
+        clean, attacked = correct(table).groupby(table["epsilon"]).mean()
+        assert clean == 1.0
+        robust_accuracy.append(attacked)
+    plain, adversarial = robust_accuracy
+    assert adversarial > plain + 0.2
+
+
+def test_the_report_gives_the_temperature_of_the_weights_that_were_kept(separable):
+    detector, report = trained(separable)
+    validation = separable(16, seed=2)
+    labels = torch.tensor(validation.table["label"].to_numpy())
+    with torch.no_grad():
+        logits = detector(validation.images)
+    assert report["temperature"] == pytest.approx(fit_temperature(logits, labels), rel=1e-4)
+    calibrated = cross_entropy(logits / report["temperature"], labels)
+    assert report["validation_loss_calibrated"] == pytest.approx(float(calibrated), rel=1e-4)
+    assert report["validation_loss_calibrated"] <= report["validation_loss"] + 1e-7
+
+
+def test_the_temperature_is_where_the_slope_of_the_loss_is_zero(calibration):
+    logits, labels = (tensor.double().numpy() for tensor in calibration)
+    z = logits[:, 1] - logits[:, 0]
+
+    def slope(inverse: float) -> float:
+        """d loss / d (1/T): the mean of z · (sigmoid(z / T) − y), increasing in 1/T."""
+        return float((z * (expit(inverse * z) - labels)).mean())
+
+    assert fit_temperature(*calibration) == pytest.approx(1 / brentq(slope, 0.05, 20), rel=1e-4)
+
+
+def test_the_temperature_undoes_too_sure_logits_and_lowers_the_loss(calibration):
+    logits, labels = calibration
+    temperature = fit_temperature(logits, labels)
+    assert temperature == pytest.approx(3, rel=0.2)
+    scaled = (logits / temperature).numpy()
+    after = (logsumexp(scaled, axis=1) - scaled[range(len(labels)), labels]).mean()
+    assert after < float(cross_entropy(logits, labels)) - 0.1
+
+
+@pytest.mark.parametrize("factor", [0.25, 4])
+def test_the_temperature_scales_with_the_logits(calibration, factor):
+    logits, labels = calibration
+    assert fit_temperature(factor * logits, labels) == pytest.approx(factor * fit_temperature(logits, labels), rel=1e-4)
+
+
+def test_the_temperature_stays_within_its_bounds_where_every_answer_is_right():
+    logits = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+    assert fit_temperature(logits, torch.tensor([0, 1])) == pytest.approx(0.05, rel=1e-4)
+    assert fit_temperature(logits, torch.tensor([1, 0])) == pytest.approx(20, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("images", "learning_rate", "adversarial", "which"),
+    [
+        (32, 1e30, None, "training"),  # no number from the second step on
+        (16, 1e6, None, "validation"),  # one step, and none after it
+        (16, 1e6, Adversarial(epsilon=0.05, steps=1), "validation"),
+    ],
+)
+def test_a_loss_that_is_no_number_ends_training_with_advice(separable, images, learning_rate, adversarial, which):
+    recipe = Recipe(epochs=1, batch_size=16, learning_rate=learning_rate, adversarial=adversarial)
+    message = f"the {which} loss of faces/resnet became nan in epoch 1; lower its learning_rate"
+    with pytest.raises(InputError, match="^" + re.escape(message) + "$"):
+        train(build("resnet", 32, 0), separable(images), separable(16), recipe, seed=0, name="faces/resnet")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"epochs": 0}, "training.epochs is 0; it is a whole number ≥ 1"),
+        ({"epochs": 1.5}, "training.epochs is 1.5; it is a whole number ≥ 1"),
+        ({"epochs": True}, "training.epochs is True; it is a whole number ≥ 1"),
+        ({"batch_size": "64"}, "training.batch_size is '64'; it is a whole number ≥ 1"),
+        ({"learning_rate": 0}, "training.learning_rate is 0; it is a finite number > 0"),
+        ({"learning_rate": -1e-3}, "training.learning_rate is -0.001; it is a finite number > 0"),
+        ({"learning_rate": math.nan}, "training.learning_rate is nan; it is a finite number > 0"),
+        ({"learning_rate": None}, "training.learning_rate is None; it is a finite number > 0"),
+        ({"weight_decay": math.inf}, "training.weight_decay is inf; it is a finite number ≥ 0"),
+    ],
+)
+def test_a_recipe_says_what_it_cannot_be(options, message):
+    with pytest.raises(InputError, match="^" + re.escape(message) + "$"):
+        Recipe(**options)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"epsilon": 1.5}, "epsilon: 1.5 is given; epsilon is a number of pixel units in [0, 1]"),
+        ({"epsilon": "0.1"}, "epsilon: '0.1' is given; epsilon is a number of pixel units in [0, 1]"),
+        ({"epsilon": 0.1, "steps": 0}, "steps is 0; it is a whole number ≥ 1"),
+    ],
+)
+def test_adversarial_training_says_what_it_cannot_be(options, message):
+    with pytest.raises(InputError, match="^" + re.escape(message) + "$"):
+        Adversarial(**options)

@@ -1,0 +1,501 @@
+"""params.yaml: what a study may say, and the sentence for everything that it may not."""
+
+import copy
+import math
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from settings import SETTINGS
+
+from rrlib import study
+from rrlib.attacks.frames import TouchedFrames
+from rrlib.attacks.rules import PGD, Noise
+from rrlib.errors import InputError
+from rrlib.evaluation import Cell
+from rrlib.evaluation.training import Adversarial, Recipe
+from rrlib.study import params, paths
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+WEIGHTS = "published.safetensors"  # a file that is there; a study asks for no more
+SHA256 = "0" * 64
+SOUND = {
+    **SETTINGS,
+    "epsilons": [0, 0.01, 0.1],
+    "tolerances": [0.1, 0.5],
+    "highlight": {"epsilon": 0.01, "tolerance": 0.1, "attack": "pgd"},
+    "sources": {},
+    "datasets": {
+        "faces": {"kind": "folder", "source": "images", "seed": 0},
+        "drawn": {"kind": "synthetic", "seed": 0, "size": 32, "strength": 0.5, "images": {"test": 4}},
+    },
+    "detectors": {
+        "meso": {
+            "architecture": "meso4",
+            "input_size": 32,
+            "training": {"epochs": 2, "adversarial": {"epsilon": 0.01, "steps": 2}},
+        },
+        "ready": {"architecture": "resnet", "input_size": 32, "seed": 1, "weights": WEIGHTS, "sha256": SHA256},
+    },
+    "attacks": {"noise": {"rule": "noise"}, "pgd": {"rule": "pgd", "steps": 3}},
+    "video": {
+        "datasets": {"moving": {"kind": "clips", "source": "videos", "seed": 0, "frames": 4}},
+        "detectors": {"gru": {"architecture": "cnn-gru", "input_size": 32, "training": {"epochs": 1}}},
+        "attacks": {"pgd": {"rule": "pgd", "frames": 2}},
+    },
+}
+ABSENT = object()
+
+
+@pytest.fixture(autouse=True)
+def in_a_repository(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("data").mkdir()
+    Path("data/catalogue.yaml").symlink_to(REPOSITORY / "data/catalogue.yaml")
+    Path(WEIGHTS).touch()
+
+
+def changed(place: str, value: object) -> dict:
+    """SOUND with one entry, named as `detectors.meso.training`, set to another value or taken out."""
+    given = copy.deepcopy(SOUND)
+    *parents, last = place.split(".")
+    inside = given
+    for key in parents:
+        inside = inside[key]
+    if value is ABSENT:
+        del inside[last]
+    else:
+        inside[last] = value
+    return given
+
+
+def load(given: object) -> study.Study:
+    study.PARAMS.write_text(yaml.safe_dump(given, sort_keys=False))
+    return study.load()
+
+
+def test_the_repositorys_own_study_loads():
+    found = study.load(REPOSITORY / "params.yaml")
+    for half in (found.image, found.video):
+        assert len(half.cells()) == len(half.pairs()) * len(half.attacks) > 0
+    assert found.epsilons[0] == 0
+    assert found.highlight.tolerance in found.tolerances
+
+
+def test_a_study_says_what_its_file_says():
+    found = load(SOUND)
+    assert (found.seed, found.device, found.batch_size, found.distance) == (0, "cpu", 4, "linf")
+    assert (found.epsilons, found.tolerances) == ((0, 0.01, 0.1), (0.1, 0.5))
+    assert found.highlight == study.Highlight(epsilon=0.01, tolerance=0.1, attack="pgd")
+    assert found.image.datasets == SOUND["datasets"]
+    assert found.image.detectors == {
+        "meso": study.Detector("meso4", 32, 0, Recipe(epochs=2, adversarial=Adversarial(0.01, 2)), None, None),
+        "ready": study.Detector("resnet", 32, 1, None, Path(WEIGHTS), SHA256),
+    }
+    assert found.image.attacks == {"noise": Noise(), "pgd": PGD(steps=3)}
+    assert found.video.attacks == {"pgd": TouchedFrames(PGD(), 2)}
+    assert found.half("moving") is found.video
+    assert found.half("faces") is found.image
+    assert found.datasets == SOUND["datasets"] | SOUND["video"]["datasets"]
+
+
+@pytest.mark.parametrize("layout", ["celeb-df", {"name": "faceforensics", "compression": "c23", "splits": "lists"}])
+def test_clips_may_be_laid_out_as_a_published_data_set(layout):
+    found = load(changed("video.datasets.moving.layout", layout))
+    assert found.video.datasets["moving"] == SOUND["video"]["datasets"]["moving"] | {"layout": layout}
+
+
+def test_cells_and_pairs_keep_the_order_of_the_file():
+    found = load(SOUND)
+    assert found.cells()[:3] == [
+        Cell("faces", "meso", "noise"),
+        Cell("faces", "meso", "pgd"),
+        Cell("faces", "ready", "noise"),
+    ]
+    assert found.cells()[-1] == Cell("moving", "gru", "pgd")
+    assert found.image.pairs() == [("faces", "meso"), ("faces", "ready"), ("drawn", "meso"), ("drawn", "ready")]
+    assert found.pairs() == [*found.image.pairs(), ("moving", "gru")]
+
+
+def test_a_half_may_be_empty_but_not_both():
+    empty = {"datasets": {}, "detectors": {}, "attacks": {}}
+    assert load(SOUND | {"video": empty}).video.cells() == []
+    assert load(SOUND | empty).cells() == [Cell("moving", "gru", "pgd")]
+    message = "params.yaml: there is no data set with a detector and an attack; name at least one of each"
+    with pytest.raises(InputError, match="^" + re.escape(message) + "$"):
+        load(SOUND | empty | {"video": empty})
+
+
+def test_every_product_has_its_own_place_under_outputs():
+    assert paths.dataset_folder("faces") == Path("outputs/datasets/faces")
+    assert paths.checkpoint_path("faces", "meso") == Path("outputs/checkpoints/faces/meso.safetensors")
+    assert paths.table_path(Cell("faces", "meso", "pgd")) == Path("outputs/tables/faces/meso/pgd.parquet")
+
+
+FRAMES = {"kind": "frames", "source": "videos", "seed": 0, "frames": 1}
+
+
+def test_a_data_set_of_frames_belongs_to_the_images_and_has_its_videos_beside_it():
+    found = load(changed("datasets.talks", FRAMES))
+    assert found.half("talks") is found.image
+    assert found.of_frames == ["talks"]
+    assert load(SOUND).of_frames == []
+    assert paths.videos_path(Cell("talks", "meso", "pgd")) == Path("outputs/videos/talks/meso/pgd.parquet")
+
+
+@pytest.mark.parametrize("place", ["datasets.talks-videos", "video.datasets.talks-videos"])
+def test_no_data_set_may_be_called_what_the_videos_of_another_are(place):
+    given = changed(
+        place, SOUND["datasets"]["faces"] if place.startswith("d") else SOUND["video"]["datasets"]["moving"]
+    )
+    load(given)
+    given["datasets"]["talks"] = FRAMES
+    message = "params.yaml: talks-videos is what the videos of talks are called; rename one"
+    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
+        load(given)
+
+
+def test_frames_are_no_clips():
+    message = (
+        "params.yaml: video.datasets.talks is for images, but stands among what is for clips; move it out of video"
+    )
+    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
+        load(changed("video.datasets.talks", FRAMES))
+
+
+def test_an_exponent_needs_no_decimal_point():
+    study.PARAMS.write_text(yaml.safe_dump(SOUND).replace("- 0.01", "- 1e-2"))
+    assert study.load().epsilons == (0, 0.01, 0.1)
+
+
+ARCHITECTURES = (
+    "choose from meso4, mesoinception4, meso4-deepfakebench, mesoinception4-deepfakebench, resnet, xception, "
+    "efficientnet-b4, vit-b16, frame-mean-meso4, frame-mean-resnet, cnn-gru, resnet3d, hub:FOLDER, "
+    "hub:OWNER/NAME@REVISION, python:MODULE:FACTORY"
+)
+RECIPE = "choose from epochs, batch_size, learning_rate, weight_decay, adversarial"
+TOP = (
+    "seed, device, batch_size, workers, fold, compiled, distance, epsilons, tolerances, highlight, sources, video, "
+    "datasets, detectors, attacks"
+)
+WHOLE = f"it is a whole number from {{}} to {2**31 - 1}"
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "message"),
+    [
+        # names that are not known
+        ("detectors.meso.architecture", "meso5", f"detectors.meso.architecture: meso5 is not known; {ARCHITECTURES}"),
+        ("datasets.faces.kind", "zip", "datasets.faces.kind.zip is not known; choose from synthetic, folder"),
+        (
+            "attacks.pgd.rule",
+            "pdg",
+            "attacks.pgd: attack pdg is not known; choose from noise, fgsm, pgd, cw, cw_l2, shift, torchattacks:NAME",
+        ),
+        ("device", "tpu", "device: tpu is not known; choose from auto, cpu, cuda, mps"),
+        ("distance", "kl", "distance: kl is not known; choose from linf, tv, l2, js"),
+        # epsilons and tolerances
+        ("epsilons", [0, 1.5], "epsilons: 1.5 is given; epsilon is a number of pixel units in [0, 1]"),
+        ("epsilons", [-0.1], "epsilons: -0.1 is given; epsilon is a number of pixel units in [0, 1]"),
+        ("epsilons", [0, "a"], "epsilons: 'a' is given; epsilon is a number of pixel units in [0, 1]"),
+        ("epsilons", [0, None], "epsilons: None is given; epsilon is a number of pixel units in [0, 1]"),
+        ("epsilons", [0.1, 0.01], "epsilons: 0.01 follows 0.1; list them in increasing order"),
+        ("epsilons", [0, 0.01, 0.01], "epsilons: 0.01 follows 0.01; list them in increasing order"),
+        ("epsilons", [], "epsilons: [] is given; list at least one number in [0, 1]"),
+        ("epsilons", 0.1, "epsilons: 0.1 is given; list at least one number in [0, 1]"),
+        ("tolerances", [-0.1], "tolerances: -0.1 is given; a tolerance is a finite number ≥ 0"),
+        ("tolerances", [math.inf], "tolerances: inf is given; a tolerance is a finite number ≥ 0"),
+        ("tolerances", ["a"], "tolerances: 'a' is given; a tolerance is a finite number ≥ 0"),
+        ("tolerances", [0.2, 0.1], "tolerances: [0.2, 0.1] is given; list each once, in increasing order"),
+        ("tolerances", [], "tolerances: [] is given; list at least one number ≥ 0"),
+        # what figures single out
+        ("highlight.epsilon", 0.02, "highlight.epsilon: 0.02 is not known; choose from 0, 0.01, 0.1"),
+        ("highlight.epsilon", 2, "highlight.epsilon: 2 is given; epsilon is a number of pixel units in [0, 1]"),
+        ("highlight.tolerance", -1, "highlight.tolerance: -1 is given; a tolerance is a finite number ≥ 0"),
+        ("highlight.attack", "cw", "highlight.attack: cw is not known; choose from noise, pgd"),
+        # layouts
+        (
+            "video.datasets.moving.layout",
+            "ffpp",
+            "video.datasets.moving.layout.ffpp is not known; choose from faceforensics, celeb-df, dfdc",
+        ),
+        # training or weights
+        (
+            "detectors.meso.training",
+            ABSENT,
+            "detectors.meso: give either training (how to train it) or weights (a file with its sha256)",
+        ),
+        (
+            "detectors.ready.training",
+            {},
+            "detectors.ready: give either training (how to train it) or weights (a file with its sha256)",
+        ),
+        (
+            "detectors.ready.sha256",
+            ABSENT,
+            "detectors.ready: weights and sha256 go together; `sha256sum FILE` prints what to write",
+        ),
+        (
+            "detectors.meso.sha256",
+            SHA256,
+            "detectors.meso: weights and sha256 go together; `sha256sum FILE` prints what to write",
+        ),
+        (
+            "detectors.ready.sha256",
+            "abc",
+            "detectors.ready.sha256 is 'abc'; `sha256sum published.safetensors` prints what to write",
+        ),
+        (
+            "detectors.ready.weights",
+            "gone.h5",
+            "detectors.ready.weights: gone.h5 is not a file; give the path of a .safetensors, .pth or .h5",
+        ),
+        (
+            "detectors.ready.weights",
+            None,
+            "detectors.ready.weights: None is not a file; give the path of a .safetensors, .pth or .h5",
+        ),
+        # sizes, seeds and recipes
+        (
+            "detectors.meso.input_size",
+            48,
+            "detectors.meso: Meso4 cannot be built for input_size 48; choose a positive multiple of 32",
+        ),
+        ("detectors.meso.input_size", "64", f"detectors.meso.input_size is '64'; {WHOLE.format(1)}"),
+        ("detectors.ready.seed", -1, f"detectors.ready.seed is -1; {WHOLE.format(0)}"),
+        ("seed", 2**31, f"seed is {2**31}; {WHOLE.format(0)}"),
+        ("seed", True, f"seed is True; {WHOLE.format(0)}"),
+        ("batch_size", 0, f"batch_size is 0; {WHOLE.format(1)}"),
+        ("batch_size", "128", f"batch_size is '128'; {WHOLE.format(1)}"),
+        ("datasets.faces.seed", "a", f"datasets.faces.seed is 'a'; {WHOLE.format(0)}"),
+        ("datasets.faces.source", None, "datasets.faces.source is None; give the path of a folder or CSV file"),
+        ("detectors.meso.training.epochs", 0, "detectors.meso: training.epochs is 0; it is a whole number ≥ 1"),
+        (
+            "detectors.meso.training.learning_rate",
+            "fast",
+            "detectors.meso: training.learning_rate is 'fast'; it is a finite number > 0",
+        ),
+        (
+            "detectors.meso.training.adversarial.epsilon",
+            2,
+            "detectors.meso.training.adversarial: epsilon: 2 is given; epsilon is a number of pixel units in [0, 1]",
+        ),
+        (
+            "detectors.meso.training.adversarial.steps",
+            0,
+            "detectors.meso.training.adversarial: steps is 0; it is a whole number ≥ 1",
+        ),
+        (
+            "detectors.meso.training.adversarial.epsilon",
+            ABSENT,
+            "detectors.meso.training.adversarial lacks epsilon; add it (required: epsilon)",
+        ),
+        ("attacks.pgd.steps", 0, "attacks.pgd: steps is 0; it is a whole number ≥ 1"),
+        # keys that are not known, at every level
+        ("epsilon", [0], f"epsilon is not a known key; choose from {TOP}"),
+        ("highlight.tau", 0, "highlight: tau is not a known key; choose from epsilon, tolerance, attack"),
+        (
+            "datasets.faces.sead",
+            0,
+            "datasets.faces has the options sead, seed, source; the kind folder takes layout, seed, source",
+        ),
+        (
+            "detectors.meso.size",
+            32,
+            "detectors.meso: size is not a known key; "
+            "choose from architecture, input_size, seed, training, weights, sha256, labels",
+        ),
+        ("detectors.meso.training.epoch", 1, f"detectors.meso.training: epoch is not a known key; {RECIPE}"),
+        (
+            "detectors.meso.training.adversarial.eps",
+            0.1,
+            "detectors.meso.training.adversarial: eps is not a known key; choose from epsilon, steps",
+        ),
+        (
+            "attacks.pgd.stepz",
+            3,
+            "attacks.pgd: pgd has no option stepz; its options are steps, random_start, restarts, one_batch, frames",
+        ),
+        # keys that are missing
+        ("attacks", ABSENT, f"lacks attacks; add it (required: {TOP})"),
+        ("highlight.attack", ABSENT, "highlight lacks attack; add it (required: epsilon, tolerance, attack)"),
+        ("detectors.meso.input_size", ABSENT, "detectors.meso lacks input_size; add it (required: architecture,"),
+        (
+            "datasets.faces.source",
+            ABSENT,
+            "datasets.faces has the options seed; the kind folder takes layout, seed, source",
+        ),
+        # other things where mappings are needed
+        ("highlight", [1], "highlight holds [1]; it holds the keys epsilon, tolerance, attack"),
+        ("datasets", [], "datasets holds []; give entries by name, or {} for none"),
+        ("attacks", None, "attacks holds None; give entries by name, or {} for none"),
+        (
+            "datasets.faces",
+            None,
+            "datasets.faces holds None; give its kind, one of synthetic, folder, clips, frames, synthetic-clips, "
+            "and options",
+        ),
+        (
+            "detectors.meso",
+            "meso4",
+            "detectors.meso holds 'meso4'; it holds the keys architecture, input_size, seed, training, weights, "
+            "sha256, labels",
+        ),
+        ("detectors.meso.training", None, "detectors.meso.training holds None; it holds the keys epochs,"),
+        ("attacks.pgd", "pgd", "attacks.pgd holds 'pgd'; give its rule, such as pgd, and that rule's options"),
+    ],
+)
+def test_what_a_study_may_not_say_is_answered_in_one_sentence(place, value, message):
+    separator = " " if place == "attacks" and value is ABSENT else ": "
+    with pytest.raises(InputError, match="^" + re.escape(f"params.yaml{separator}{message}")) as caught:
+        load(changed(place, value))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["datasets", "detectors", "attacks"])
+@pytest.mark.parametrize("name", ["a/b", "a.b", "", "-a", "a b", "..", "ä"])
+def test_a_name_is_one_that_files_and_stages_can_bear(kind, name):
+    given = copy.deepcopy(SOUND)
+    given[kind][name] = next(iter(given[kind].values()))
+    message = f"params.yaml: {kind}: the name {name!r} is not allowed; use letters, digits, - and _"
+    with pytest.raises(InputError, match=re.escape(message)):
+        load(given)
+
+
+def test_an_absent_file_is_named():
+    message = "params.yaml is absent; run this from the repository's root, where the study lies"
+    with pytest.raises(InputError, match=re.escape(message)):
+        study.load()
+
+
+@pytest.mark.parametrize("text", ["seed: [0", "a: b: c", "\tseed: 0", "seed: 2024-13-45", "a: !!python/name:os.system"])
+def test_what_is_not_yaml_is_answered_in_one_sentence(text):
+    study.PARAMS.write_text(text)
+    with pytest.raises(InputError, match=r"^params\.yaml is not valid YAML: [^\n]+$"):
+        study.load()
+
+
+def test_a_file_in_another_encoding_is_refused():
+    study.PARAMS.write_bytes("seed: 0 # ε".encode("utf-16"))
+    with pytest.raises(InputError, match=r"^params\.yaml is not valid YAML: "):
+        study.load()
+
+
+@pytest.mark.parametrize("text", ["", "[]", "seed", "0"])
+def test_a_file_without_keys_is_refused(text):
+    study.PARAMS.write_text(text)
+    with pytest.raises(InputError, match=re.escape(f"; it holds the keys {TOP}")):
+        study.load()
+
+
+def inner(inside: object, path: str = "") -> Iterator[str]:
+    """Every subtree and leaf of SOUND that is below a mapping."""
+    if isinstance(inside, dict):
+        for key, value in inside.items():
+            yield f"{path}{key}"
+            yield from inner(value, f"{path}{key}.")
+
+
+def answer(given: dict) -> str:
+    """What `load` says about a study that it does not take."""
+    try:
+        load(given)
+    except InputError as error:
+        return str(error)
+    return ""
+
+
+LEAVES = st.one_of(
+    st.sampled_from([None, True, "", "a", -1, 0, 10**30, 1e300, math.nan, math.inf]), st.floats(), st.integers(-9, 9)
+)
+KEYS = st.sampled_from(["a", "name", "kind", "rule", "epsilon", 1, None])
+VALUES = st.one_of(LEAVES, st.lists(LEAVES, max_size=2), st.dictionaries(KEYS, LEAVES, max_size=2))
+FUZZ = settings(
+    max_examples=300, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+@FUZZ
+@given(place=st.sampled_from(list(inner(SOUND))), value=VALUES)
+def test_any_other_value_anywhere_is_taken_or_answered_with_its_place(place, value):
+    said = answer(changed(place, value))
+    assert not said or (said.startswith("params.yaml: ") and place.split(".")[0] in said)
+
+
+@FUZZ
+@given(
+    rule=st.sampled_from(["noise", "fgsm", "pgd", "cw", "cw_l2", "shift", "torchattacks:PGD", "torchattacks:CW"]),
+    option=st.sampled_from(
+        ["steps", "random_start", "restarts", "confidence", "initial_c", "alpha", "eps", "name", "self", 1]
+    ),
+    value=VALUES,
+)
+def test_any_option_of_an_attack_is_taken_or_answered_with_its_place(rule, option, value):
+    said = answer(changed("attacks.pgd", {"rule": rule, option: value}))
+    assert not said or said.startswith("params.yaml: attacks.pgd: ")
+
+
+HASH = "036ed30d04ffd9c7506f825b97c86aa64915f5818931da96817b169aad790af5"
+SOURCES = {"meso4-df": {}, "hub-vit-prithiv": {}, "deepfakebench-xception": {}}
+
+
+def fetched(weights: str, **changes: object) -> dict:
+    """SOUND with sources that were not fetched yet, and three detectors that wait for them."""
+    waiting = {
+        "published": {"architecture": "meso4", "input_size": 256, "weights": weights, "sha256": HASH},
+        "hub": {"architecture": "hub:outputs/sources/hub-vit-prithiv", "input_size": 224},
+        "xception": {
+            "architecture": "xception",
+            "input_size": 256,
+            "weights": "outputs/sources/deepfakebench-xception/xception_best.pth",
+            "sha256": None,
+        },
+    }
+    return SOUND | {"sources": SOURCES, "detectors": waiting} | changes
+
+
+def test_what_a_source_will_bring_need_not_be_there():
+    found = load(fetched("outputs/sources/meso4-df/Meso4_DF.h5"))
+    assert list(found.sources) == list(SOURCES)
+    assert found.sources["meso4-df"].title == "Meso4, trained on deepfakes"
+    assert params.model_awaited(found.detectors["hub"].architecture, found.sources.values()).name == "hub-vit-prithiv"
+    assert load(SOUND).sources == {}
+
+
+def test_what_no_source_will_bring_is_missed_at_once():
+    wrong = "outputs/sources/meso4-df/Meso4.h5"
+    with pytest.raises(InputError, match=re.escape(f"detectors.published.weights: {wrong} is not a file; give the")):
+        load(fetched(wrong))
+    with pytest.raises(InputError, match=r"published\.weights: outputs/sources/meso4-df/Meso4_DF\.h5 is not"):
+        load(fetched("outputs/sources/meso4-df/Meso4_DF.h5", sources={}))
+    sources = {name: {} for name in SOURCES if name != "hub-vit-prithiv"}
+    with pytest.raises(InputError, match=r"detectors\.hub: outputs/sources/hub-vit-prithiv is not a folder here"):
+        load(fetched("outputs/sources/meso4-df/Meso4_DF.h5", sources=sources))
+
+
+def test_a_model_that_is_not_there_yet_stands_among_its_kind():
+    video = SOUND["video"] | {
+        "detectors": {"vit": {"architecture": "hub:outputs/sources/hub-vit-prithiv", "input_size": 224}}
+    }
+    message = "params.yaml: video.detectors.vit is for images, but stands among what is for clips; move it out of video"
+    with pytest.raises(InputError, match="^" + re.escape(message) + "$"):
+        load(SOUND | {"sources": {"hub-vit-prithiv": {}}, "video": video})
+
+
+def test_a_hash_may_be_empty_only_while_its_file_is_awaited():
+    weights = Path("outputs/sources/deepfakebench-xception/xception_best.pth")
+    weights.parent.mkdir(parents=True)
+    weights.touch()
+    with pytest.raises(InputError, match=re.escape(f"xception.sha256 is None; `sha256sum {weights}` prints what to")):
+        load(fetched("outputs/sources/meso4-df/Meso4_DF.h5"))
+
+
+def test_an_unknown_source_lists_all_names():
+    message = "params.yaml: sources.meso5 is not known; choose from faceforensics-c23, "
+    with pytest.raises(InputError, match="^" + re.escape(message)) as caught:
+        load(SOUND | {"sources": {"meso5": {}}})
+    assert "hub-videomae-muneeb1812" in str(caught.value)

@@ -1,0 +1,270 @@
+"""The stages from end to end on a folder of tiny images, and what each says when something is missing."""
+
+import dataclasses
+import hashlib
+import os
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from rrlib.attacks.rules import FGSM, PGD
+from rrlib.detectors import checkpoints
+from rrlib.detectors.catalogue import build
+from rrlib.detectors.contract import Calibrated
+from rrlib.errors import InputError
+from rrlib.evaluation import Cell, tables
+from rrlib.evaluation.training import Recipe
+from rrlib.study import Detector, Half, Highlight, Study, stages
+from rrlib.study.paths import checkpoint_path, dataset_folder, table_path
+
+CELL = Cell("faces", "small", "pgd")
+
+
+@pytest.fixture
+def small_study(tmp_path, monkeypatch) -> Study:
+    """Twelve real and twelve brighter fake images of 24 px in a repository of its own, and a study of them."""
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    for label, name in enumerate(("real", "fake")):
+        Path("images", name).mkdir(parents=True)
+        for number in range(12):
+            pixels = rng.integers(60, 120, (24, 24, 3)) + 80 * label
+            Image.fromarray(pixels.astype(np.uint8)).save(f"images/{name}/{name}{number}.png")
+    return Study(
+        seed=0,
+        device="cpu",
+        batch_size=4,
+        workers=0,
+        fold=True,
+        compiled=False,
+        distance="linf",
+        epsilons=(0, 0.05),
+        tolerances=(0.1,),
+        highlight=Highlight(0.05, 0.1, "pgd"),
+        image=Half(
+            datasets={"faces": {"kind": "folder", "source": "images", "seed": 0}},
+            detectors={"small": Detector("resnet", 32, 0, Recipe(epochs=1, batch_size=4), None, None)},
+            attacks={"pgd": PGD(steps=2), "fgsm": FGSM()},
+        ),
+        video=Half({}, {}, {}),
+        sources={},
+    )
+
+
+@pytest.fixture
+def trained(small_study) -> Study:
+    stages.prepare_dataset(small_study, "faces")
+    stages.make_checkpoint(small_study, "faces", "small")
+    return small_study
+
+
+def with_weights(study: Study, architecture: str, input_size: int, weights: Path, sha256: str | None = None) -> Study:
+    sha256 = sha256 or hashlib.sha256(weights.read_bytes()).hexdigest()
+    entry = Detector(architecture, input_size, 0, None, weights, sha256)
+    return with_images(study, detectors={"published": entry})
+
+
+def with_images(study: Study, **changes: dict) -> Study:
+    return dataclasses.replace(study, image=dataclasses.replace(study.image, **changes))
+
+
+def test_from_images_to_a_table(trained):
+    table = stages.evaluate_cell(trained, CELL)
+    tables.write(Path("cell.parquet"), table)
+    expected = stages.load_test_set("faces", 32).table
+    assert table["sample"].tolist() == expected["sample"].repeat(2).tolist()
+    assert table["epsilon"].tolist() == [0, 0.05] * len(expected)
+    assert set(zip(table["dataset"], table["detector"], table["attack"], strict=True)) == {CELL}
+
+
+def test_a_checkpoint_says_how_it_was_made(trained):
+    _, metadata = checkpoints.read(checkpoint_path("faces", "small"))
+    assert (metadata["architecture"], metadata["input_size"], metadata["seed"]) == ("resnet", 32, 0)
+    assert metadata["dataset"] == "faces"
+    assert metadata["report"]["recipe"] == dataclasses.asdict(trained.detectors["small"].training)
+    assert metadata["temperature"] == metadata["report"]["temperature"]
+
+
+def test_the_detector_that_is_evaluated_is_calibrated(trained):
+    loaded = stages.load_detector("faces", "small")
+    assert isinstance(loaded.detector, Calibrated)
+    assert float(loaded.detector.temperature) == pytest.approx(loaded.metadata["temperature"])
+
+
+def test_stages_that_run_again_leave_the_same_bytes(trained):
+    manifest, checkpoint = dataset_folder("faces") / "manifest.csv", checkpoint_path("faces", "small")
+    before = [path.read_bytes() for path in (manifest, checkpoint)]
+    for path in (manifest, checkpoint):
+        os.remove(path)
+    stages.prepare_dataset(trained, "faces")
+    stages.make_checkpoint(trained, "faces", "small")
+    assert [path.read_bytes() for path in (manifest, checkpoint)] == before
+
+
+def test_images_attacked_again_are_those_of_the_table(trained):
+    table = stages.evaluate_cell(trained, CELL).query("epsilon == 0.05").iloc[[3, 1]]
+    clean, attacked = stages.attack_again(trained, CELL, table["sample"].tolist(), 0.05)
+    assert (attacked - clean).abs().flatten(1).amax(dim=1).tolist() == pytest.approx(table["linf"].tolist(), abs=1e-7)
+    with torch.no_grad():
+        p_fake = stages.load_detector("faces", "small").detector(attacked).softmax(dim=1)[:, 1]
+    assert p_fake.tolist() == pytest.approx(table["p_attacked"].tolist(), abs=1e-5)
+
+
+def test_a_checkpoint_that_was_not_made_is_named(small_study):
+    stages.prepare_dataset(small_study, "faces")
+    message = "outputs/checkpoints/faces/small.safetensors is absent; make it with `dvc repro`"
+    with pytest.raises(InputError, match="^" + re.escape(message) + "$"):
+        stages.evaluate_cell(small_study, CELL)
+
+
+@pytest.mark.parametrize(
+    ("run", "message"),
+    [
+        (
+            lambda study: stages.prepare_dataset(study, "other"),
+            "data set other is not in params.yaml; choose from faces",
+        ),
+        (
+            lambda study: stages.make_checkpoint(study, "other", "small"),
+            "data set other is not in params.yaml; choose from faces",
+        ),
+        (
+            lambda study: stages.make_checkpoint(study, "faces", "other"),
+            "detector other is not in params.yaml; choose from small",
+        ),
+        (
+            lambda study: stages.evaluate_cell(study, Cell("other", "small", "pgd")),
+            "data set other is not in params.yaml; choose from faces",
+        ),
+        (
+            lambda study: stages.evaluate_cell(study, Cell("faces", "other", "pgd")),
+            "detector other is not in params.yaml; choose from small",
+        ),
+        (
+            lambda study: stages.evaluate_cell(study, Cell("faces", "small", "other")),
+            "attack other is not in params.yaml; choose from pgd, fgsm",
+        ),
+    ],
+)
+def test_an_unknown_name_is_answered_with_those_that_are_known(small_study, run, message):
+    with pytest.raises(InputError, match="^" + re.escape(message) + "$"):
+        run(small_study)
+
+
+def test_weights_with_another_hash_are_refused(small_study):
+    Path("given.h5").write_bytes(b"not what was meant")
+    found = hashlib.sha256(b"not what was meant").hexdigest()
+    message = (
+        f"params.yaml: detectors.published.sha256 is {'0' * 64}, but given.h5 has {found}; "
+        "fetch the file again, or write that hash if the file is the one you mean"
+    )
+    study = with_weights(small_study, "meso4", 256, Path("given.h5"), sha256="0" * 64)
+    with pytest.raises(InputError, match="^" + re.escape(message) + "$"):
+        stages.make_checkpoint(study, "faces", "published")
+    assert not Path("outputs").exists()
+
+
+def test_weights_for_another_input_size_are_refused(small_study):
+    checkpoints.save(Path("given.safetensors"), build("resnet", 64, 0), {"architecture": "resnet", "input_size": 64})
+    message = (
+        "params.yaml: detectors.published.input_size is 32, but given.safetensors is for 64; write that"
+    )  # fmt: skip
+    with pytest.raises(InputError, match="^" + re.escape(message) + "$"):
+        stages.make_checkpoint(with_weights(small_study, "resnet", 32, Path("given.safetensors")), "faces", "published")
+
+
+def test_weights_keep_the_calibration_that_they_bring(small_study):
+    network = build("resnet", 32, seed=3)
+    metadata = {"architecture": "resnet", "input_size": 32, "temperature": 2.5}
+    checkpoints.save(Path("given.safetensors"), network, metadata)
+    stages.make_checkpoint(with_weights(small_study, "resnet", 32, Path("given.safetensors")), "faces", "published")
+    loaded = stages.load_detector("faces", "published")
+    x = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        assert torch.allclose(loaded.detector(x), network.eval()(x) / 2.5)
+    assert loaded.metadata["weights"] == "given.safetensors"
+
+
+@pytest.fixture
+def two_levels(small_study) -> Study:
+    """A study of six real and six fake videos of three frames each, with its tables of frames."""
+    for kind in ("real", "fake"):
+        for number, path in enumerate(sorted(Path("images", kind).iterdir())[:6]):
+            face = np.array(Image.open(path))
+            folder = Path("talks", kind, f"person{number}", kind)
+            folder.mkdir(parents=True)
+            for frame in range(3):
+                Image.fromarray(np.roll(face, frame, axis=1)).save(folder / f"{frame}.png")
+    talks = {"kind": "frames", "source": "talks", "seed": 0, "frames": 3}
+    study = with_images(small_study, datasets={"talks": talks, **small_study.image.datasets})
+    for dataset in study.image.datasets:
+        stages.prepare_dataset(study, dataset)
+        stages.make_checkpoint(study, dataset, "small")
+    for cell in study.cells():
+        tables.write(table_path(cell), stages.evaluate_cell(study, cell))
+    return study
+
+
+def test_the_two_levels_of_a_data_set_of_frames_are_two_data_sets(two_levels):
+    written = stages.write_videos(two_levels)
+    assert written == [Path(f"outputs/videos/talks/small/{attack}.parquet") for attack in ("pgd", "fgsm")]
+    frames, found = tables.read(table_path(Cell("talks", "small", "pgd"))), tables.read(written[0])
+    assert len(frames) == 3 * len(found) > 0
+    mean = frames.groupby([frames["sample"].str.rsplit("/", n=1).str[0], "epsilon"])["p_attacked"].mean()
+    assert found["p_attacked"].tolist() == pytest.approx(
+        mean[list(zip(found["sample"], found["epsilon"], strict=True))].tolist()
+    )
+    assert set(found["dataset"]) == {"talks-videos"}
+    assert found.attrs == frames.attrs
+    everything = stages.read_halves(two_levels)["image"]
+    assert everything["dataset"].drop_duplicates().tolist() == ["talks", "talks-videos", "faces"]
+    assert len(everything) == sum(len(tables.read(path)) for path in stages.result_paths(two_levels)["image"])
+
+
+def test_videos_written_again_have_the_same_bytes_and_nothing_stale_beside_them(two_levels):
+    before = [path.read_bytes() for path in stages.write_videos(two_levels)]
+    stale = Path("outputs/videos/walks/small/pgd.parquet")
+    stale.parent.mkdir(parents=True)
+    stale.touch()
+    assert [path.read_bytes() for path in stages.write_videos(two_levels)] == before
+    assert not stale.exists()
+
+
+def test_without_a_data_set_of_frames_there_are_no_videos(small_study):
+    assert stages.write_videos(small_study) == []
+    assert list(Path("outputs/videos").iterdir()) == []
+    cells = small_study.cells()
+    assert stages.result_paths(small_study) == {"image": [table_path(cell) for cell in cells]}
+
+
+def test_published_mesonet_weights_give_their_published_answers(real, small_study):
+    listed = ["path,label,split,group"]
+    for label, name in enumerate(("real", "fake")):
+        listed += [
+            f"{name}/{path.name},{label},test,{path.stem}" for path in sorted((real / "mesonet" / name).iterdir())
+        ]
+    source = Path("mesonet")
+    source.mkdir()
+    for name in ("real", "fake"):
+        (source / name).symlink_to(real / "mesonet" / name)
+    (source / "manifest.csv").write_text("\n".join(listed) + "\n")
+
+    weights = real / "mesonet" / "weights" / "Meso4_DF.h5"
+    sha256 = "036ed30d04ffd9c7506f825b97c86aa64915f5818931da96817b169aad790af5"
+    study = with_images(
+        with_weights(small_study, "meso4", 256, weights, sha256),
+        datasets={"mesonet": {"kind": "folder", "source": "mesonet", "seed": 0}},
+    )
+    stages.prepare_dataset(study, "mesonet")
+    stages.make_checkpoint(study, "mesonet", "published")
+    table = stages.evaluate_cell(study, Cell("mesonet", "published", "fgsm"))
+    clean = table.query("epsilon == 0").sort_values(["label", "sample"])
+    assert clean["label"].tolist() == [0, 0, 1, 1]
+    assert sorted(1 - clean["p_clean"][clean["label"] == 0]) == pytest.approx([0.990, 0.997], abs=0.005)
+    assert sorted(1 - clean["p_clean"][clean["label"] == 1]) == pytest.approx([0.020, 0.052], abs=0.005)
+    attacked = table.query("epsilon > 0").sort_values(["label", "sample"])
+    assert (attacked["p_attacked"].to_numpy() > clean["p_clean"].to_numpy()).tolist() == [True, True, False, False]
