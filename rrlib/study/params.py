@@ -66,7 +66,8 @@ class Half:
 class Study:
     """What is evaluated. Epsilons are pixel units in [0, 1], tolerances are shifts ≥ 0.
 
-    `sources` are fetched first: entries of data/catalogue.yaml, by name, as the study changes them.
+    `sources` are fetched first: entries of data/catalogue.yaml, by name, as the study changes them. With `retrain` no
+    checkpoint is taken that the repository gives.
     """
 
     seed: int
@@ -75,6 +76,7 @@ class Study:
     workers: int
     fold: bool
     compiled: bool
+    retrain: bool
     distance: str
     epsilons: tuple[float, ...]
     tolerances: tuple[float, ...]
@@ -131,6 +133,7 @@ def load(path: Path = PARAMS) -> Study:
         workers=entries.whole(given["workers"], f"{where}: workers", 0),
         fold=entries.choice(given["fold"], (True, False), f"{where}: fold"),
         compiled=entries.choice(given["compiled"], (True, False), f"{where}: compiled"),
+        retrain=entries.choice(given["retrain"], (True, False), f"{where}: retrain"),
         distance=entries.choice(given["distance"], functional.DISTANCES, f"{where}: distance"),
         epsilons=tuple(given["epsilons"]),
         tolerances=entries.tolerances(given["tolerances"], f"{where}: tolerances"),
@@ -195,6 +198,17 @@ def _check_apart(study: Study, where: str) -> None:
         both = getattr(study.image, part).keys() & getattr(study.video, part).keys()
         if both:
             raise InputError(f"{where}: {part} and video.{part} share the name {min(both)}; rename one")
+    joined: dict[str, tuple[str, str]] = {}
+    for pair in study.pairs():
+        before = joined.setdefault("-".join(pair), pair)  # so DVC names the stages of a pair
+        if before != pair:
+            raise InputError(
+                f"{where}: {' on '.join(reversed(before))} and {' on '.join(reversed(pair))} are both called "
+                f"{'-'.join(pair)} where stages are named; rename one of the detectors or data sets"
+            )
+    for half in (study.image, study.video):
+        if "detector" in half.attacks:  # the page of the detector itself lies beside those of its attacks
+            raise InputError(f"{where}: attacks.detector is the name of a page already; rename the attack")
     for name in study.of_frames:
         if paths.videos_name(name) in study.datasets:
             raise InputError(f"{where}: {paths.videos_name(name)} is what the videos of {name} are called; rename one")
@@ -276,3 +290,9 @@ def _check_highlight(study: Study, where: str) -> None:
     for half in (study.image, study.video):
         if half.cells():
             entries.choice(study.highlight.attack, half.attacks, f"{where}.attack")
+
+
+def known(name: str, allowed: Iterable[str], what: str) -> None:
+    """Raise InputError, with what is allowed, unless the study has that name."""
+    if name not in allowed:
+        raise InputError(f"{what} {name} is not in params.yaml; choose from {', '.join(allowed)}")
