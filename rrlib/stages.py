@@ -73,6 +73,8 @@ def make_checkpoint(study: Study, dataset: str, detector: str) -> None:
             name=f"{dataset}/{detector}",
         )
         metadata |= {"dataset": dataset, "seed": entry.seed, "temperature": report["temperature"], "report": report}
+        # without its source: where the files of a data set lie says nothing of what is in them
+        metadata["data"] = {key: value for key, value in study.datasets[dataset].items() if key != "source"}
     else:
         metadata |= {"dataset": None, "seed": None, "temperature": 1, "report": None, "weights": entry.architecture}
     checkpoints.save(target, network, metadata)

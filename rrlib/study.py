@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields
 from functools import partial
 from itertools import product
 from pathlib import Path
 
 from rrlib import attacks, entries, functional, places
+from rrlib.adversarial import METHODS, Adversarial
 from rrlib.attacks.sweep import Rule
 from rrlib.datasets import catalogue as datasets
 from rrlib.detectors import catalogue as detectors
@@ -17,7 +18,7 @@ from rrlib.evaluation import Cell
 from rrlib.sources import catalogue as published
 from rrlib.sources.catalogue import Source
 from rrlib.sources.state import awaited
-from rrlib.training import Adversarial, Recipe
+from rrlib.training import Recipe
 
 PARAMS = Path("params.yaml")
 
@@ -249,10 +250,20 @@ def _check_weights(entry: dict, where: str, sources: Iterable[Source]) -> None:
 def _recipe(entry: object, where: str) -> Recipe:
     entry = dict(entries.mapping(entry, f"{where}.training", optional=tuple(Recipe.__dataclass_fields__)))
     if entry.get("adversarial") is not None:
-        below = f"{where}.training.adversarial"
-        nested = entries.mapping(entry["adversarial"], below, required=("epsilon",), optional=("steps",))
-        entry["adversarial"] = entries.placed(below, Adversarial, **nested)
+        entry["adversarial"] = _adversarial(entry["adversarial"], f"{where}.training.adversarial")
     return entries.placed(where, Recipe, **entry)
+
+
+def _adversarial(entry: object, where: str) -> Adversarial:
+    if not isinstance(entry, dict) or "method" not in entry:
+        raise InputError(f"{where} holds {entry!r}; give its method, {' or '.join(METHODS)}, and that method's options")
+    method = METHODS[entries.choice(entry["method"], METHODS, f"{where}.method")]
+    options = [field for field in fields(method) if field.init]
+    needed = tuple(field.name for field in options if field.default is MISSING)
+    optional = tuple(field.name for field in options if field.default is not MISSING)
+    given = dict(entries.mapping(entry, where, ("method", *needed), optional))
+    del given["method"]
+    return entries.placed(where, method, **given)
 
 
 def _attack(name: str, entry: object, where: str) -> Rule:

@@ -12,7 +12,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 FLOORS = [
     {"errors"},
     {"entries", "functional", "metrics", "devices", "detectors", "datasets", "attacks", "sources"},
-    {"evaluation", "training", "tables", "videos", "resume"},
+    {"evaluation", "adversarial", "training", "tables", "videos", "resume"},
     {"study", "statistics", "summary", "linearity", "figures", "figure1", "pictures"}
     | {"guardrails", "findings", "places", "provenance"},
     {"stages", "pages", "notebooks", "book", "plan", "__main__"},

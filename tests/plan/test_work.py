@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from rrlib import training
+from rrlib.adversarial import Madry, Trades
 from rrlib.attacks import rule
 from rrlib.datasets import catalogue
 from rrlib.detectors.catalogue import build
@@ -15,7 +16,7 @@ from rrlib.places import dataset_folder
 from rrlib.plan import work
 from rrlib.plan.work import Asked, Samples
 from rrlib.study import load
-from rrlib.training import Adversarial, Recipe
+from rrlib.training import Recipe
 
 PLACED = 1  # the first sample is shown to the detector once, to see how it may be laid out; no plan counts it
 
@@ -59,7 +60,7 @@ def test_a_cell_costs_what_the_plan_says(in_memory, name, options):
     assert 5 * (asked.forwards - 1) <= counts["forwards"] - PLACED <= 5 * asked.forwards
 
 
-@pytest.mark.parametrize("adversarial", [None, Adversarial(0.01, 2)])
+@pytest.mark.parametrize("adversarial", [None, Madry(0.01, 2), Trades(0.01, 2, beta=1), Trades(0.01, 2, beta=0)])
 def test_training_costs_what_the_plan_says(separable, adversarial):
     recipe = Recipe(epochs=2, batch_size=4, adversarial=adversarial)
     counts = dict.fromkeys(("gradients", "weights", "forwards"), 0)
