@@ -91,9 +91,7 @@ def _parser() -> argparse.ArgumentParser:
             "--catalogue", type=Path, action="append", default=[], metavar="PATH", help="a file that changes entries"
         )
 
-    record = commands.add_parser(
-        "record", help="write the present results to data/, to compare later runs with"
-    )
+    record = commands.add_parser("record", help="write the present results to data/, to compare later runs with")
     record.set_defaults(run=_record)
 
     verify = commands.add_parser("verify", help="compare the present results with the recorded ones")

@@ -2,6 +2,10 @@ from . import store as store
 from . import tables as tables
 from . import training as training
 from . import videos as videos
+from .adversarial import METHODS as METHODS
+from .adversarial import Adversarial as Adversarial
+from .adversarial import Madry as Madry
+from .adversarial import Trades as Trades
 from .measuring import Cell as Cell
 from .measuring import batches as batches
 from .measuring import device_of as device_of
@@ -11,7 +15,6 @@ from .measuring import scores_over_time as scores_over_time
 from .measuring import surrogate_of as surrogate_of
 from .samples import labelled as labelled
 from .store import Basis as Basis
-from .training import Adversarial as Adversarial
 from .training import Recipe as Recipe
 from .training import fit_temperature as fit_temperature
 from .training import train as train

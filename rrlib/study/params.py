@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -13,7 +13,7 @@ from rrlib.datasets import catalogue as datasets
 from rrlib.detectors import catalogue as detectors
 from rrlib.devices import DEVICES
 from rrlib.errors import InputError
-from rrlib.evaluation import Adversarial, Cell, Recipe
+from rrlib.evaluation import METHODS, Adversarial, Cell, Recipe
 from rrlib.metrics import functional
 from rrlib.sources import Source, awaited
 from rrlib.sources import catalogue as published
@@ -263,10 +263,20 @@ def _check_weights(entry: dict, where: str, sources: Iterable[Source]) -> None:
 def _recipe(entry: object, where: str) -> Recipe:
     entry = dict(entries.mapping(entry, f"{where}.training", optional=tuple(Recipe.__dataclass_fields__)))
     if entry.get("adversarial") is not None:
-        below = f"{where}.training.adversarial"
-        nested = entries.mapping(entry["adversarial"], below, required=("epsilon",), optional=("steps",))
-        entry["adversarial"] = entries.placed(below, Adversarial, **nested)
+        entry["adversarial"] = _adversarial(entry["adversarial"], f"{where}.training.adversarial")
     return entries.placed(where, Recipe, **entry)
+
+
+def _adversarial(entry: object, where: str) -> Adversarial:
+    if not isinstance(entry, dict) or "method" not in entry:
+        raise InputError(f"{where} holds {entry!r}; give its method, {' or '.join(METHODS)}, and that method's options")
+    method = METHODS[entries.choice(entry["method"], METHODS, f"{where}.method")]
+    options = [field for field in fields(method) if field.init]
+    needed = tuple(field.name for field in options if field.default is MISSING)
+    optional = tuple(field.name for field in options if field.default is not MISSING)
+    given = dict(entries.mapping(entry, where, ("method", *needed), optional))
+    del given["method"]
+    return entries.placed(where, method, **given)
 
 
 def _attack(name: str, entry: object, where: str) -> Rule:

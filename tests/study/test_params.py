@@ -17,7 +17,8 @@ from rrlib.attacks.frames import TouchedFrames
 from rrlib.attacks.rules import PGD, Noise
 from rrlib.errors import InputError
 from rrlib.evaluation import Cell
-from rrlib.evaluation.training import Adversarial, Recipe
+from rrlib.evaluation.adversarial import Madry
+from rrlib.evaluation.training import Recipe
 from rrlib.study import params, paths
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -37,7 +38,7 @@ SOUND = {
         "meso": {
             "architecture": "meso4",
             "input_size": 32,
-            "training": {"epochs": 2, "adversarial": {"epsilon": 0.01, "steps": 2}},
+            "training": {"epochs": 2, "adversarial": {"method": "madry", "epsilon": 0.01, "steps": 2}},
         },
         "ready": {"architecture": "resnet", "input_size": 32, "seed": 1, "weights": WEIGHTS, "sha256": SHA256},
     },
@@ -93,7 +94,7 @@ def test_a_study_says_what_its_file_says():
     assert found.highlight == study.Highlight(epsilon=0.01, tolerance=0.1, attack="pgd")
     assert found.image.datasets == SOUND["datasets"]
     assert found.image.detectors == {
-        "meso": study.Detector("meso4", 32, 0, Recipe(epochs=2, adversarial=Adversarial(0.01, 2)), None, None),
+        "meso": study.Detector("meso4", 32, 0, Recipe(epochs=2, adversarial=Madry(0.01, 2)), None, None),
         "ready": study.Detector("resnet", 32, 1, None, Path(WEIGHTS), SHA256),
     }
     assert found.image.attacks == {"noise": Noise(), "pgd": PGD(steps=3)}
@@ -292,7 +293,28 @@ WHOLE = f"it is a whole number from {{}} to {2**31 - 1}"
         (
             "detectors.meso.training.adversarial.epsilon",
             ABSENT,
-            "detectors.meso.training.adversarial lacks epsilon; add it (required: epsilon)",
+            "detectors.meso.training.adversarial lacks epsilon; add it (required: method, epsilon)",
+        ),
+        (
+            "detectors.meso.training.adversarial",
+            {"epsilon": 0.01},
+            "detectors.meso.training.adversarial holds {'epsilon': 0.01}; "
+            "give its method, madry or trades, and that method's options",
+        ),
+        (
+            "detectors.meso.training.adversarial",
+            {"method": "trades", "epsilon": 0.01},
+            "detectors.meso.training.adversarial lacks beta; add it (required: method, epsilon, beta)",
+        ),
+        (
+            "detectors.meso.training.adversarial",
+            {"method": "trades", "epsilon": 0.01, "beta": -1},
+            "detectors.meso.training.adversarial: beta is -1; it is a finite number ≥ 0; 1 to 6 are usual",
+        ),
+        (
+            "detectors.meso.training.adversarial.method",
+            "free",
+            "detectors.meso.training.adversarial.method: free is not known; choose from madry, trades",
         ),
         ("attacks.pgd.steps", 0, "attacks.pgd: steps is 0; it is a whole number ≥ 1"),
         # keys that are not known, at every level
@@ -313,7 +335,12 @@ WHOLE = f"it is a whole number from {{}} to {2**31 - 1}"
         (
             "detectors.meso.training.adversarial.eps",
             0.1,
-            "detectors.meso.training.adversarial: eps is not a known key; choose from epsilon, steps",
+            "detectors.meso.training.adversarial: eps is not a known key; choose from method, epsilon, steps",
+        ),
+        (
+            "detectors.meso.training.adversarial.beta",
+            1,
+            "detectors.meso.training.adversarial: beta is not a known key; choose from method, epsilon, steps",
         ),
         (
             "attacks.pgd.stepz",
