@@ -143,7 +143,7 @@ if [ -z "$uv" ]; then
     uv=$BIN/uv
 fi
 add() {
-    "$uv" pip install --quiet --python $BIN/python "$@"
+    "$uv" pip install --quiet --compile-bytecode --python $BIN/python "$@"
 }
 add --no-deps --require-hashes --requirement .venv/rest.txt
 # `auto` takes a build without CUDA where there is no NVIDIA GPU. Where a local folder holds the wheel, or PyTorch's own
@@ -152,4 +152,4 @@ version=$(look $BIN/python)
 if holds_torch "${version% *}" || ! add --torch-backend auto --constraint .venv/pins.txt torch 2>/dev/null; then
     add --constraint .venv/pins.txt torch
 fi
-add --compile-bytecode --no-deps --no-build-isolation --editable .
+add --no-deps --no-build-isolation --editable .
