@@ -6,3 +6,5 @@ from . import notebooks as notebooks
 from . import pages as pages
 from . import pictures as pictures
 from . import provenance as provenance
+from . import numbers as numbers
+from . import record as record

@@ -4,8 +4,9 @@ from pathlib import Path
 
 from rrlib.evaluation import Cell
 
+DATA = Path("data")
 OUTPUTS = Path("outputs")
-GIVEN = Path("data/checkpoints")
+GIVEN = DATA / "checkpoints"
 RESULTS = OUTPUTS / "results"
 NOTEBOOKS = OUTPUTS / "notebooks"
 

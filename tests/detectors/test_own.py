@@ -11,7 +11,8 @@ from rrlib.detectors import catalogue, checkpoints
 from rrlib.detectors.own import factory, make
 from rrlib.errors import InputError
 from rrlib.evaluation import Cell
-from rrlib.study import paths, stages
+from rrlib import study as stages
+from rrlib.study import paths
 
 GOOD = '''
 import torch
@@ -158,7 +159,7 @@ def test_ones_own_detector_runs_the_whole_study_path(write, training, study_with
     found = study_with(**({"training": training} if training else {}))
     stages.prepare_dataset(found, "faces")
     stages.make_checkpoint(found, "faces", "own")
-    table = stages.evaluate_cell(found, Cell("faces", "own", "pgd"))
+    table = stages.table_of(found, Cell("faces", "own", "pgd"))
     assert (table.query("epsilon > 0")["shift"] > 0).all()
     _, metadata = checkpoints.read(paths.checkpoint_path("faces", "own"))
     assert metadata["architecture"] == "python:mine.model:make"
@@ -171,13 +172,13 @@ def test_a_checkpoint_is_refused_once_its_module_has_changed(write, study_with):
     stages.check_inputs(found)  # no checkpoint yet
     stages.make_checkpoint(found, "faces", "own")
     stages.check_inputs(found)
-    stages.load_detector("faces", "own")
+    stages.load_detector(found, "faces", "own")
     write(GOOD.replace("x.flatten(1) - 0.5", "x.flatten(1)"))  # the weights would still fit
     message = (
         "the module of python:mine.model:make has changed since outputs/checkpoints/faces/own.safetensors was made; "
         "run `dvc repro --force --downstream checkpoint@faces-own`"
     )
-    for act in (lambda: stages.check_inputs(found), lambda: stages.load_detector("faces", "own")):
+    for act in (lambda: stages.check_inputs(found), lambda: stages.load_detector(found, "faces", "own")):
         with pytest.raises(InputError, match="^" + re.escape(message) + "$"):
             act()
 
