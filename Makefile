@@ -1,5 +1,5 @@
 # Two commands: `make` runs the study and builds the book, `make test` runs the tests. Both set up .venv first.
-PYTHON ?= python3.11
+# PYTHON=/path/to/python3.12 names the interpreter; left out, tools/venv.sh takes the newest suitable one
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -22,22 +22,14 @@ all: book
 
 setup: $(READY)
 
-# torch comes first, with its own dependencies: the CPU build has none of the CUDA packages that the other needs.
-# The rest comes without dependencies: the lock is complete, and torchattacks' stale pins stay out.
-$(READY): requirements.lock pyproject.toml
-	@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) was not found; install Python 3.11 or name one: make PYTHON=/path/to/python3.11" >&2; exit 1; }
-	@echo "setting up $(VENV) (once, about a minute) ..."
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep '^uv==' requirements.lock)"
-	@$(UV) --constraint requirements.lock torch
-	@grep -vE '^(torch|triton|nvidia-.*|cuda-.*)==' requirements.lock > $(VENV)/rest.txt
-	@$(UV) --no-deps --requirement $(VENV)/rest.txt
-	@$(UV) --no-deps --no-build-isolation --editable .
+$(READY): requirements.lock pyproject.toml tools/venv.sh
+	@PYTHON="$(PYTHON)" sh tools/venv.sh
 	@touch $@
 
+# Without a local folder: the lock records what the index has.
 lock:
-	$(BIN)/uv pip compile requirements.in --override requirements.overrides --python-version 3.11 --universal \
-	  --no-annotate --custom-compile-command "make lock" --output-file requirements.lock
+	UV_FIND_LINKS= $(BIN)/uv pip compile requirements.in --override requirements.overrides --python-version 3.11 \
+	  --universal --generate-hashes --no-annotate --custom-compile-command "make lock" --output-file requirements.lock
 
 # The study and the book. `dvc repro` runs what has changed and nothing else.
 book: $(READY)

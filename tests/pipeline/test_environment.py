@@ -9,10 +9,17 @@ import yaml
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
+TORCH = re.compile(r"torch|triton|nvidia-.+|cuda-.+")  # builds differ from index to index, and so do their hashes
+
+
+def entries() -> list[str]:
+    """The pins of the lock, each with the lines of its hashes."""
+    return re.findall(r"^[^ #\n].*(?:\n .*)*", (REPOSITORY / "requirements.lock").read_text(), re.MULTILINE)
+
+
 def locked() -> dict[str, str]:
-    lines = (REPOSITORY / "requirements.lock").read_text().splitlines()
-    pins = [re.match(r"([A-Za-z0-9_.-]+)==([^ ;]+)", line) for line in lines if not line.startswith("#")]
-    assert all(pins), "every line of the lock pins a version"
+    pins = [re.match(r"([a-z0-9.-]+)==([^ ;]+)", entry) for entry in entries()]
+    assert all(pins), "every entry of the lock pins a version"
     return dict(pin.groups() for pin in pins)
 
 
@@ -24,6 +31,11 @@ def asked_for() -> list[str]:
 def test_the_lock_pins_everything_that_is_asked_for():
     assert set(asked_for()) <= set(locked())
     assert "torchvision" not in locked()
+
+
+def test_every_pin_but_torchs_builds_has_a_hash():
+    for entry in entries():
+        assert TORCH.fullmatch(entry.partition("==")[0]) or "--hash=sha256:" in entry
 
 
 def test_conda_users_get_the_versions_of_the_lock():
