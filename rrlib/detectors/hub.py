@@ -150,7 +150,7 @@ def library() -> ModuleType:
     except ImportError:
         raise InputError(
             "models of the hub, efficientnet-b4 and vit-b16 need transformers, which is not installed; "
-            "install rrlib[hub]"
+            "install it with `pip install 'transformers>=5,<6'`"
         ) from None
     return transformers
 

@@ -264,7 +264,8 @@ def test_a_repository_is_read_from_the_cache_without_a_network(image_folder, tmp
 def test_without_transformers_the_remedy_is_given(image_folder, monkeypatch):
     monkeypatch.setitem(sys.modules, "transformers", None)
     message = (
-        "models of the hub, efficientnet-b4 and vit-b16 need transformers, which is not installed; install rrlib[hub]"
+        "models of the hub, efficientnet-b4 and vit-b16 need transformers, which is not installed; "
+        "install it with `pip install 'transformers>=5,<6'`"
     )
     for run in (lambda: hub(image_folder), lambda: catalogue.build("vit-b16", 32, seed=0)):
         with pytest.raises(InputError, match=f"^{re.escape(message)}$"):

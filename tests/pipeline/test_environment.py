@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import tomllib
 from pathlib import Path
 
 import yaml
@@ -23,6 +24,10 @@ def locked() -> dict[str, str]:
     return dict(pin.groups() for pin in pins)
 
 
+def project() -> dict:
+    return tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+
+
 def asked_for() -> list[str]:
     lines = (REPOSITORY / "requirements.in").read_text().splitlines()
     return [re.match(r"[A-Za-z0-9_.-]+", line).group() for line in lines if line and not line.startswith("#")]
@@ -36,6 +41,19 @@ def test_the_lock_pins_everything_that_is_asked_for():
 def test_every_pin_but_torchs_builds_has_a_hash():
     for entry in entries():
         assert TORCH.fullmatch(entry.partition("==")[0]) or "--hash=sha256:" in entry
+
+
+def test_what_a_message_tells_to_install_is_what_the_project_asks_for():
+    told = [
+        text
+        for path in (REPOSITORY / "rrlib").rglob("*.py")
+        for text in re.findall(r"`pip install ([^`]+)`", path.read_text())
+    ]
+    extras = {requirement for extra in project()["optional-dependencies"].values() for requirement in extra}
+    pinned = {f"--no-deps {line.split()[0]}" for line in (REPOSITORY / "requirements.in").read_text().splitlines()}
+    assert told
+    assert {text.strip("'") for text in told} <= extras | pinned
+    assert not [path for path in (REPOSITORY / "rrlib").rglob("*.py") if "rrlib[" in path.read_text()], "a stranger's"
 
 
 def test_conda_users_get_the_versions_of_the_lock():
