@@ -17,7 +17,7 @@ export OMP_WAIT_POLICY := PASSIVE
 export MALLOC_MMAP_MAX_ := 0
 export MALLOC_TRIM_THRESHOLD_ := 4000000000
 
-.PHONY: all setup book test lint lab lock bench
+.PHONY: all setup book test lint types lab lock bench
 all: book
 
 setup: $(READY)
@@ -43,6 +43,9 @@ test: $(READY)
 lint: $(READY)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+
+types: $(READY)
+	@$(BIN)/mypy
 
 # The notebooks, to run and change by hand.
 lab: $(READY)
