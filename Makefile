@@ -17,7 +17,7 @@ export OMP_WAIT_POLICY := PASSIVE
 export MALLOC_MMAP_MAX_ := 0
 export MALLOC_TRIM_THRESHOLD_ := 4000000000
 
-.PHONY: all setup book test lint types lab lock bench
+.PHONY: all setup book test lint types lab lock wheels bench
 all: book
 
 setup: $(READY)
@@ -30,6 +30,10 @@ $(READY): requirements.lock pyproject.toml tools/venv.sh
 lock:
 	UV_FIND_LINKS= $(BIN)/uv pip compile requirements.in --override requirements.overrides --python-version 3.11 \
 	  --universal --generate-hashes --no-annotate --custom-compile-command "make lock" --output-file requirements.lock
+
+# Whether every pin has a wheel for each Python and platform that the compendium is meant for. Installs nothing.
+wheels: $(READY)
+	@$(BIN)/python tools/wheels.py
 
 # The study and the book. `dvc repro` runs what has changed and nothing else.
 book: $(READY)

@@ -43,6 +43,16 @@ def test_every_pin_but_torchs_builds_has_a_hash():
         assert TORCH.fullmatch(entry.partition("==")[0]) or "--hash=sha256:" in entry
 
 
+def test_the_lock_serves_every_python_that_the_project_names():
+    named = re.findall(r":: (3\.\d+)", " ".join(project()["classifiers"]))
+    setup = (REPOSITORY / "tools/venv.sh").read_text()
+    assert re.search(r'^VERSIONS="(.*?)"', setup, re.MULTILINE)[1].split() == named[::-1]
+    wheels = (REPOSITORY / "tools/wheels.py").read_text()
+    assert re.findall(r'"(3\.\d+)"', re.search(r"^PYTHONS = .*", wheels, re.MULTILINE)[0]) == named
+    assert project()["requires-python"] == f">={named[0]}"
+    assert f"--python-version {named[0]} " in (REPOSITORY / "Makefile").read_text()
+
+
 def test_what_a_message_tells_to_install_is_what_the_project_asks_for():
     told = [
         text
