@@ -17,7 +17,7 @@ export OMP_WAIT_POLICY := PASSIVE
 export MALLOC_MMAP_MAX_ := 0
 export MALLOC_TRIM_THRESHOLD_ := 4000000000
 
-.PHONY: all setup book test lint types lab lock wheels bench
+.PHONY: all setup book test lint types lab lock wheels licences bench
 all: book
 
 setup: $(READY)
@@ -34,6 +34,10 @@ lock:
 # Whether every pin has a wheel for each Python and platform that the compendium is meant for. Installs nothing.
 wheels: $(READY)
 	@$(BIN)/python tools/wheels.py
+
+# The page on what the compendium uses, from what is installed.
+licences: $(READY)
+	@$(BIN)/python tools/licences.py > book/dependencies.md
 
 # The study and the book. `dvc repro` runs what has changed and nothing else.
 book: $(READY)

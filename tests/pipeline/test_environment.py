@@ -53,6 +53,14 @@ def test_the_lock_serves_every_python_that_the_project_names():
     assert f"--python-version {named[0]} " in (REPOSITORY / "Makefile").read_text()
 
 
+def test_the_page_of_dependencies_shows_what_is_asked_for_as_locked():
+    page = (REPOSITORY / "book/dependencies.md").read_text()
+    rows = re.findall(r"^\| ([a-z0-9.-]+) \| (\d\S*) \| ([^|]+) \| ([^|]+) \|$", page, re.MULTILINE)
+    assert [(name, version) for name, version, _, _ in rows] == [(name, locked()[name]) for name in asked_for()]
+    lines = (REPOSITORY / "requirements.in").read_text()
+    assert all(licence != "not stated" and f"# {why}\n" in lines for _, _, licence, why in rows)
+
+
 def test_what_a_message_tells_to_install_is_what_the_project_asks_for():
     told = [
         text
