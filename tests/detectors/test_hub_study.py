@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from rrlib import evaluation
+from rrlib import study as stages
 from rrlib.detectors.hub import hub
 from rrlib.errors import InputError
 from rrlib.evaluation import Cell
-from rrlib import study as stages
 from rrlib.study import paths
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from rrlib import study as stages
 from rrlib.detectors import catalogue, checkpoints
 from rrlib.detectors.own import factory, make
 from rrlib.errors import InputError
 from rrlib.evaluation import Cell
-from rrlib import study as stages
 from rrlib.study import paths
 
 GOOD = '''

@@ -11,11 +11,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from rrlib import study as stages
 from rrlib.attacks.gradients import margin_gradient
 from rrlib.detectors.folding import fold
 from rrlib.detectors.xception import Xception, load_xception
 from rrlib.errors import InputError
-from rrlib import study as stages
 
 
 @pytest.fixture(scope="module")
