@@ -16,3 +16,5 @@ from .folding import fast_copy as fast_copy
 from .folding import fold as fold
 from .placement import place as place
 from .placement import place_batch as place_batch
+from .catalogue import describe as describe
+from .catalogue import module_hash as module_hash

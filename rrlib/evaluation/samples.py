@@ -39,7 +39,7 @@ def labelled(data: object) -> Labelled:
     >>> x, y = torch.rand(4, 3, 8, 8), torch.tensor([0, 1, 0, 1])
     >>> labelled((x, y)).table["sample"].tolist()
     ['0', '1', '2', '3']
-    >>> labelled(TensorDataset(x, y))[1][1]
+    >>> labelled(torch.utils.data.TensorDataset(x, y))[1][1]
     1
     """
     if isinstance(getattr(data, "table", None), pd.DataFrame):
