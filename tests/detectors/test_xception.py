@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rrlib.attacks.gradients import margin_gradient
-from rrlib.detectors.folding import fold
+from rrlib.detectors.surrogates import fold
 from rrlib.detectors.xception import Xception, load_xception
 from rrlib.errors import InputError
 from rrlib.study import stages
