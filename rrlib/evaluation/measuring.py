@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from rrlib import attacks
 from rrlib.attacks import Clean, Rule
-from rrlib.detectors import FastCopy, check_logits, fast_copy, frozen, place, place_batch
+from rrlib.detectors import Surrogate, batch_to_device, check_logits, frozen, surrogate, to_device
 from rrlib.metrics import functional
 
 
@@ -52,7 +52,7 @@ def scores_over_time(detector: nn.Module, clip: torch.Tensor) -> list[float]:
     `detector` takes clips of any length; it is run in eval mode on its own device.
     """
     device = next((parameter.device for parameter in detector.parameters()), "cpu")
-    frames = place_batch(clip[None], device, detector)
+    frames = batch_to_device(clip[None], device, detector)
     with frozen(detector), torch.no_grad():
         seen = [detector(frames[:, : count + 1]) for count in range(len(clip))]
     return [float(probabilities(check_logits(logits, 1, type(detector).__name__))[0, 1]) for logits in seen]
@@ -108,7 +108,7 @@ def batches(
     do not change a row beyond the rounding of float32 sums.
 
     With `fold` the attack climbs a copy with batch norms folded in, once that agrees with the detector on the first
-    batch (`detectors.folding`); `attrs["attacked"]` of each frame says what was climbed. What is reported is always
+    batch (`detectors.surrogate`); `attrs["attacked"]` of each frame says what was climbed. What is reported is always
     what the detector itself says of the attacked images. `compiled` has torch.compile rewrite the copy: up to minutes
     at the start, for a GPU. Raises InputError if the detector breaks its contract.
 
@@ -116,7 +116,7 @@ def batches(
     unless the attack has asked the same network for its clean gradient.
     """
     cell = cell or Cell("", type(detector).__name__, str(attack))
-    detector = place(copy.deepcopy(detector).eval(), device, dataset[0][0])
+    detector = to_device(copy.deepcopy(detector).eval(), device, dataset[0][0])
     attacked = climbed(detector, dataset, batch_size, device, fold, compiled, cell.detector)
     done = min(first * batch_size, len(dataset))
     loader = DataLoader(
@@ -129,7 +129,7 @@ def batches(
     )
     with tqdm(total=len(dataset), initial=done, desc=str(cell), unit="sample") as progress:
         for x, labels, samples in loader:
-            x, labels = place_batch(x, device, detector), labels.to(device)
+            x, labels = batch_to_device(x, device, detector), labels.to(device)
             clean = Clean(attacked.detector, x, labels, cell.detector)
             steps = attacks.sweep(
                 attack, attacked.detector, x, labels, epsilons, seed=seed, samples=samples, clean=clean
@@ -153,17 +153,17 @@ def climbed(
     fold: bool,
     compiled: bool,
     name: str,
-) -> FastCopy:
-    """What an attack climbs: `detector`, on its device, or its fast copy if they agree on the data set's first batch.
+) -> Surrogate:
+    """What an attack climbs: `detector`, on its device, or its surrogate if they agree on the data set's first batch.
 
     That batch decides even for a run that goes on after an interruption, so that both climb the same.
     """
-    attacked = FastCopy(detector, "the detector itself")
+    attacked = Surrogate(detector, "the detector itself")
     if fold:
         first = default_collate([dataset[number][0] for number in range(min(batch_size, len(dataset)))])
-        attacked = fast_copy(detector, place_batch(first, device, detector), name)
+        attacked = surrogate(detector, batch_to_device(first, device, detector), name)
     if compiled:
-        return FastCopy(torch.compile(attacked.detector), f"{attacked.description}; compiled")
+        return Surrogate(torch.compile(attacked.detector), f"{attacked.description}; compiled")
     return attacked
 
 

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from rrlib import attacks
 from rrlib.attacks import PGD, check_whole
-from rrlib.detectors import place
+from rrlib.detectors import to_device
 from rrlib.errors import InputError
 
 
@@ -72,7 +72,7 @@ def train(
     `best_epoch` (from 1), `temperature` and the validation losses before and after it. Same seed, same machine: the
     same weights. Raises InputError when the loss stops being a number.
     """
-    place(detector, device, training_set[0][0])
+    to_device(detector, device, training_set[0][0])
     optimiser = torch.optim.AdamW(detector.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
     history, best = [], None
     with torch.random.fork_rng(), tqdm(total=recipe.epochs, desc=f"train {name}", unit="epoch") as progress:

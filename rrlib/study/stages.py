@@ -14,7 +14,7 @@ from torch.utils.data import Dataset
 from rrlib import attacks, evaluation
 from rrlib.attacks import Rule
 from rrlib.datasets import catalogue as datasets
-from rrlib.detectors import Calibrated, checkpoints, place, place_batch
+from rrlib.detectors import Calibrated, batch_to_device, checkpoints, to_device
 from rrlib.detectors import catalogue as detectors
 from rrlib.devices import resolve
 from rrlib.errors import InputError
@@ -59,7 +59,7 @@ def make_checkpoint(study: Study, dataset: str, detector: str) -> None:
         return
     network = detectors.build(entry.architecture, entry.input_size, entry.seed, entry.labels)
     metadata = {"architecture": entry.architecture, "input_size": entry.input_size}
-    metadata |= detectors.describe(entry.architecture, network)
+    metadata |= detectors.architecture(entry.architecture).describe(network)
     if entry.training:
         report = training.train(
             network,
@@ -129,9 +129,9 @@ def check_inputs(study: Study) -> None:
 
 def _check_module(dataset: str, detector: str, metadata: dict) -> None:
     architecture, path = metadata["architecture"], checkpoint_path(dataset, detector)
-    if metadata.get("module") in (None, detectors.module_hash(architecture)):
+    if metadata.get("module") in (None, detectors.architecture(architecture).module_hash()):
         return
-    stage = "checkpoint-video" if detectors.takes_clips(architecture) else "checkpoint"
+    stage = "checkpoint-video" if detectors.architecture(architecture).modality == "video" else "checkpoint"
     raise InputError(
         f"the module of {architecture} has changed since {path} was made; "
         f"run `dvc repro --force --downstream {stage}@{dataset}-{detector}`"
@@ -252,14 +252,14 @@ def attack_again(study: Study, cell: Cell, samples: list[str], epsilon: float) -
     x = torch.stack([test[number][0] for number in numbers])
     labels = torch.tensor([test[number][1] for number in numbers])
     device = resolve(study.device)
-    detector = place(loaded.detector, device, x[0])
+    detector = to_device(loaded.detector, device, x[0])
     climbed = evaluation.climbed(
         detector, test, samples_at_once(study, test), device, study.fold, compiled=False, name=cell.detector
     )
     (attacked,) = attacks.sweep(
         attack_of(study, cell),
         climbed.detector,
-        place_batch(x, device, detector),
+        batch_to_device(x, device, detector),
         labels.to(device),
         [epsilon],
         seed=study.seed,
@@ -271,7 +271,7 @@ def attack_again(study: Study, cell: Cell, samples: list[str], epsilon: float) -
 def scores_over_time(study: Study, cell: Cell, clip: torch.Tensor) -> list[float]:
     """The cell's detector's probability of fake for a clip (T, 3, H, W) after each of its frames, 1 to T of them."""
     device = resolve(study.device)
-    detector = place(load_detector(cell.dataset, cell.detector).detector, device, clip)
+    detector = to_device(load_detector(cell.dataset, cell.detector).detector, device, clip)
     return evaluation.scores_over_time(detector, clip)
 
 
