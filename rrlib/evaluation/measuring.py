@@ -11,9 +11,9 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset, Subset, default_collate
 from tqdm import tqdm
 
-from rrlib import attacks
+from rrlib import attacks, detectors
 from rrlib.attacks import Clean, Rule
-from rrlib.detectors import FastCopy, check_logits, fast_copy, frozen, place, place_batch
+from rrlib.detectors import Surrogate, batch_to_device, check_logits, frozen, to_device
 from rrlib.evaluation.samples import labelled
 from rrlib.metrics import probability_shift
 
@@ -54,7 +54,7 @@ def scores_over_time(detector: nn.Module, clip: torch.Tensor) -> list[float]:
 
     `detector` takes clips of any length; it is run in eval mode on its own device.
     """
-    frames = place_batch(clip[None], device_of(detector), detector)
+    frames = batch_to_device(clip[None], device_of(detector), detector)
     with frozen(detector), torch.no_grad():
         seen = [detector(frames[:, : count + 1]) for count in range(len(clip))]
     return [float(probabilities(check_logits(logits, 1, type(detector).__name__))[0, 1]) for logits in seen]
@@ -175,7 +175,7 @@ def batches(
     """
     name = detector_name or type(detector).__name__
     device = device_of(detector) if device is None else torch.device(device)
-    detector = place(copy.deepcopy(detector).eval(), device, dataset[0][0])
+    detector = to_device(copy.deepcopy(detector).eval(), device, dataset[0][0])
     surrogate = surrogate_of(detector, dataset, device, fold, compiled, name)
     done = min(first * batch_size, len(dataset))
     loader = DataLoader(
@@ -189,7 +189,7 @@ def batches(
     description = "/".join(filter(None, (dataset_name, name, ", ".join(rules))))
     with tqdm(total=len(dataset), initial=done, desc=description, unit="sample") as progress:
         for x, labels, samples in loader:
-            x, labels = place_batch(x, device, detector), labels.to(device)
+            x, labels = batch_to_device(x, device, detector), labels.to(device)
             clean = Clean(surrogate.detector, x, labels, name)
             sweeps = attacks.sweep_together(
                 rules, surrogate.detector, x, labels, epsilons, seed=seed, samples=samples, clean=clean
@@ -208,17 +208,17 @@ def batches(
 
 def surrogate_of(
     detector: nn.Module, dataset: Dataset, device: torch.device, fold: bool, compiled: bool, name: str
-) -> FastCopy:
+) -> Surrogate:
     """Whose gradients an attack follows: those of `detector`, or of its surrogate if they agree on a few samples.
 
     The data set's first samples decide, the same of every run, however it is cut into batches and wherever it begins.
     """
-    surrogate = FastCopy(detector, "the detector itself")
+    surrogate = Surrogate(detector, "the detector itself")
     if fold:
         first = default_collate([dataset[number][0] for number in range(min(TRIED, len(dataset)))])
-        surrogate = fast_copy(detector, place_batch(first, device, detector), name)
+        surrogate = detectors.surrogate(detector, batch_to_device(first, device, detector), name)
     if compiled:
-        return FastCopy(torch.compile(surrogate.detector), f"{surrogate.description}; compiled")
+        return Surrogate(torch.compile(surrogate.detector), f"{surrogate.description}; compiled")
     return surrogate
 
 

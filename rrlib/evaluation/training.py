@@ -11,7 +11,7 @@ from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from rrlib.detectors import place
+from rrlib.detectors import to_device
 from rrlib.errors import InputError
 from rrlib.evaluation.adversarial import Adversarial
 
@@ -55,7 +55,7 @@ def train(
     `best_epoch` (from 1), `temperature` and the validation losses before and after it. Same seed, same machine: the
     same weights. Raises InputError when the loss stops being a number.
     """
-    place(detector, device, training_set[0][0])
+    to_device(detector, device, training_set[0][0])
     optimiser = torch.optim.AdamW(detector.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
     history, best = [], None
     with torch.random.fork_rng(), tqdm(total=recipe.epochs, desc=f"train {name}", unit="epoch") as progress:

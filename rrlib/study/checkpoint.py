@@ -114,7 +114,10 @@ def check_module(study: Study, dataset: str, detector: str) -> None:
         return
     _, metadata = checkpoints.read(path)
     # of another architecture DVC sees that it has to be made again
-    if metadata["architecture"] != architecture or metadata.get("module") == detectors.module_hash(architecture):
+    if (
+        metadata["architecture"] != architecture
+        or metadata.get("module") == detectors.architecture(architecture).module_hash()
+    ):
         return
     stage = "checkpoint-video" if dataset in study.video.datasets else "checkpoint"
     raise InputError(
@@ -126,7 +129,7 @@ def check_module(study: Study, dataset: str, detector: str) -> None:
 def _about(study: Study, detector: str, network: torch.nn.Module) -> dict:
     entry = study.detectors[detector]
     about = {"architecture": entry.architecture, "input_size": entry.input_size}
-    return about | detectors.describe(entry.architecture, network)
+    return about | detectors.architecture(entry.architecture).describe(network)
 
 
 def _take_weights(study: Study, detector: str, target: Path) -> None:

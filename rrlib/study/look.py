@@ -3,7 +3,7 @@
 import torch
 
 from rrlib import attacks, evaluation
-from rrlib.detectors import place, place_batch
+from rrlib.detectors import batch_to_device, to_device
 from rrlib.devices import resolve
 from rrlib.evaluation import Cell
 from rrlib.study.checkpoint import load_detector
@@ -19,12 +19,12 @@ def attack_again(study: Study, cell: Cell, samples: list[str], epsilon: float) -
     x = torch.stack([test[number][0] for number in numbers])
     labels = torch.tensor([test[number][1] for number in numbers])
     device = resolve(study.device)
-    detector = place(loaded.detector, device, x[0])
+    detector = to_device(loaded.detector, device, x[0])
     surrogate = evaluation.surrogate_of(detector, test, device, study.fold, compiled=False, name=cell.detector)
     (attacked,) = attacks.sweep(
         half_of(study, cell.dataset, cell.detector).attacks[cell.attack],
         surrogate.detector,
-        place_batch(x, device, detector),
+        batch_to_device(x, device, detector),
         labels.to(device),
         [epsilon],
         seed=study.seed,
@@ -36,5 +36,5 @@ def attack_again(study: Study, cell: Cell, samples: list[str], epsilon: float) -
 def scores_over_time(study: Study, cell: Cell, clip: torch.Tensor) -> list[float]:
     """The cell's detector's probability of fake for a clip (T, 3, H, W) after each of its frames, 1 to T of them."""
     device = resolve(study.device)
-    detector = place(load_detector(study, cell.dataset, cell.detector).detector, device, clip)
+    detector = to_device(load_detector(study, cell.dataset, cell.detector).detector, device, clip)
     return evaluation.scores_over_time(detector, clip)

@@ -163,7 +163,7 @@ def _half(given: dict, where: str, sources: dict[str, Source], video: bool) -> H
         if source := model_awaited(entry.architecture, sources.values()):
             _check_place(source.media == "videos", video, f"{where}detectors.{name}")
             continue
-        _check_place(detectors.takes_clips(entry.architecture), video, f"{where}detectors.{name}")
+        _check_place(detectors.architecture(entry.architecture).modality == "video", video, f"{where}detectors.{name}")
         _check_frames(entry.architecture, half.datasets, where, name)
     return half
 
@@ -183,7 +183,7 @@ def _check_place(takes_clips: bool, video: bool, where: str) -> None:
 
 
 def _check_frames(architecture: str, clips: dict[str, dict], where: str, name: str) -> None:
-    needed = detectors.frames(architecture)
+    needed = detectors.architecture(architecture).frames
     for dataset, entry in clips.items():
         if needed is not None and entry.get("frames", needed) != needed:
             raise InputError(
@@ -229,7 +229,9 @@ def _detector(name: str, entry: object, where: str, sources: Iterable[Source]) -
     entry = entries.mapping(entry, where, required=("architecture", "input_size"), optional=optional)
     architecture = entry["architecture"]
     given = ("training" in entry) + ("weights" in entry)
-    if given == 2 or (given == 0 and not detectors.brings_weights(architecture)):
+    if given == 2 or (
+        given == 0 and not detectors.architecture(architecture, f"{where}.architecture: ").brings_weights
+    ):
         raise InputError(f"{where}: give either training (how to train it) or weights (a file with its sha256)")
     if ("weights" in entry) != ("sha256" in entry):
         raise InputError(f"{where}: weights and sha256 go together; `sha256sum FILE` prints what to write")

@@ -70,7 +70,10 @@ def test_a_hub_model_may_be_trained_further(image_folder, study_of):
 @pytest.mark.parametrize(
     ("entry", "message"),
     [
-        ({"architecture": "hub:", "input_size": 32}, "vit: hub: names no model; write hub:FOLDER or hub:OWNER/NAME@RE"),
+        (
+            {"architecture": "hub:", "input_size": 32},
+            "vit.architecture: hub: names no model; write hub:FOLDER or hub:OWN",
+        ),
         ({"architecture": "hub:gone", "input_size": 32}, "vit: gone is not a folder here, and as a hub repository it"),
         ({"architecture": "hub:video", "input_size": 32}, "vit is for clips, but stands among what is for images; mov"),
         (

@@ -35,7 +35,7 @@ def make(input_size):
 def make_clip(input_size):
     return Linear(9 * input_size**2)
 
-make_clip.takes = "clip"
+make_clip.modality = "video"
 make_clip.frames = 3
 '''
 
@@ -81,10 +81,10 @@ def test_weights_depend_on_the_seed_alone(write):
     assert torch.equal(torch.random.get_rng_state(), state)
 
 
-def test_a_factory_says_whether_it_takes_clips(write):
+def test_a_factory_says_its_modality(write):
     write(GOOD)
-    assert not catalogue.takes_clips("python:mine.model:make")
-    assert catalogue.takes_clips("python:mine.model:make_clip")
+    assert catalogue.architecture("python:mine.model:make").modality == "image"
+    assert catalogue.architecture("python:mine.model:make_clip").modality == "video"
     assert make("mine.model:make_clip", 8)(torch.rand(2, 3, 3, 8, 8)).shape == (2, 2)
 
 
@@ -97,7 +97,7 @@ def test_a_factory_says_whether_it_takes_clips(write):
         ("yours.model:make", ": there is no module yours.model in {here} or among the installed packages; correct"),
         ("mine.model:mak", ": {here}/mine/model.py has no mak; define it there or correct the name"),
         ("mine.model:number", " is a int; name a function or class that takes input_size"),
-        ("mine.model:sound", ": its attribute takes is 'sound'; set it to image or clip"),
+        ("mine.model:sound", ": its attribute modality is 'sound'; set it to image or video"),
         ("mine.model:raises", " raised ZeroDivisionError (division by zero) for input_size 8; correct it"),
         ("mine.model:nothing", " returned a NoneType; return a torch.nn.Module"),
         ("mine.model:misfit", ": its detector raised RuntimeError ("),
@@ -115,7 +115,7 @@ def test_each_failure_is_one_sentence(write, name, message):
         + """
 number = 3
 def sound(input_size): return make(input_size)
-sound.takes = "sound"
+sound.modality = "sound"
 def raises(input_size): return 1 / 0
 def nothing(input_size): return None
 def misfit(input_size): return Linear(5)

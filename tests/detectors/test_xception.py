@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from rrlib import study as stages
 from rrlib.attacks.gradients import margin_gradient
-from rrlib.detectors.folding import fold
+from rrlib.detectors.surrogates import fold
 from rrlib.detectors.xception import Xception, load_xception
 from rrlib.errors import InputError
 
