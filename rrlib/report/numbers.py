@@ -16,7 +16,7 @@ CURVE = np.round(np.linspace(0, 1, 51), 2)
 
 
 def write(found: study.Study) -> list[Path]:
-    """outputs/metrics.json, by data set, detector and attack at the ε of `highlight`, and the curves in outputs/plots."""
+    """outputs/metrics.json, by data set, detector and attack at the ε of `highlight`, and outputs/plots."""
     table = pd.concat(study.read_results(found).values(), ignore_index=True)
     at, tolerance = found.highlight.epsilon, found.highlight.tolerance
     name = f"RR({tolerance:g})"

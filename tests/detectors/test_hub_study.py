@@ -72,7 +72,7 @@ def test_a_hub_model_may_be_trained_further(image_folder, study_of):
     [
         (
             {"architecture": "hub:", "input_size": 32},
-            "vit.architecture: hub: names no model; write hub:FOLDER or hub:OWN",
+            "vit.architecture: hub: names no model; write hub:FOLDER or hub:O",
         ),
         ({"architecture": "hub:gone", "input_size": 32}, "vit: gone is not a folder here, and as a hub repository it"),
         ({"architecture": "hub:video", "input_size": 32}, "vit is for clips, but stands among what is for images; mov"),
