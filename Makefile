@@ -17,7 +17,8 @@ export OMP_WAIT_POLICY := PASSIVE
 export MALLOC_MMAP_MAX_ := 0
 export MALLOC_TRIM_THRESHOLD_ := 4000000000
 
-.PHONY: all setup book test lint types lab lock wheels licences bench
+
+.PHONY: all setup book verify test lint types lab lock wheels licences bench
 all: book
 
 setup: $(READY)
@@ -43,7 +44,12 @@ licences: $(READY)
 book: $(READY)
 	@$(BIN)/python -m rrlib check
 	@$(BIN)/dvc repro --quiet
+	@$(BIN)/python -m rrlib verify
 	@echo "the book: $(abspath outputs/book/index.html)"
+
+# How far the results are from the recorded ones; `make` says so at its end.
+verify: $(READY)
+	@$(BIN)/python -m rrlib verify
 
 test: $(READY)
 	@$(BIN)/python -m pytest
