@@ -11,9 +11,8 @@ import pandas as pd
 import torch
 from torch.utils.data import Dataset
 
-from rrlib import attacks, evaluation
+from rrlib import attacks, datasets, evaluation
 from rrlib.attacks import Rule
-from rrlib.datasets import catalogue as datasets
 from rrlib.detectors import Calibrated, checkpoints, place, place_batch
 from rrlib.detectors import catalogue as detectors
 from rrlib.devices import resolve
@@ -113,7 +112,7 @@ def check_inputs(study: Study) -> None:
     """
     sources = study.sources.values()
     for name, entry in study.datasets.items():
-        path = entry.get("source", ".")
+        path = entry.source or "."
         if not (Path(path).exists() or awaited(path, sources)):
             raise InputError(f"params.yaml: datasets.{name}.source: {path} does not exist; correct the path")
     for name, detector in study.detectors.items():
