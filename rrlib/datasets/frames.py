@@ -49,13 +49,3 @@ def rows(folder: Path, frame: pd.DataFrame, count: int) -> pd.DataFrame:
     result = hashed.loc[hashed.index.repeat(count)].reset_index(drop=True)
     result["sample"] += [f"/{number:03}" for number in range(count)] * len(frame)
     return result.assign(path=result["sample"] + ".png")
-
-
-def clear(folder: Path) -> None:
-    """Take away the images that an earlier preparation left below `folder`, and the folders that are then empty."""
-    for inside, _, names in os.walk(folder, topdown=False):
-        for name in names:
-            if name.endswith((".png", ".part")):
-                Path(inside, name).unlink()
-        if Path(inside) != Path(folder) and not os.listdir(inside):
-            os.rmdir(inside)

@@ -52,7 +52,7 @@ def measure(study: Study) -> dict[tuple[str, int], Pace | str]:
     device = resolve(study.device)
     begun, paces, seen = time.perf_counter(), {}, {}
     for half in (study.image, study.video):
-        lengths = sorted({entry.get("frames", FRAMES) for entry in half.datasets.values()}) or [FRAMES]
+        lengths = sorted({entry.frames_each for entry in half.datasets.values()}) or [FRAMES]
         for name, entry in half.detectors.items():
             for frames in lengths if half is study.video else [0]:
                 same = transformer_of(entry, study) or (entry.architecture, entry.input_size, frames)

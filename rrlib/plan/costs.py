@@ -4,7 +4,7 @@ import resource
 import sys
 from dataclasses import dataclass
 
-from rrlib.datasets import CLIP_KINDS, SIZE
+from rrlib.datasets import SIZE, Kind
 from rrlib.evaluation import Cell
 from rrlib.plan.clock import Pace
 from rrlib.plan.missing import download
@@ -78,13 +78,13 @@ def downloads(study: Study) -> tuple[float, list[str]]:
     return sum(size or 0 for size in sizes.values()), [name for name, size in sizes.items() if size is None]
 
 
-def prepared(entry: dict, samples: Samples) -> float:
+def prepared(entry: Kind, samples: Samples) -> float:
     """Bytes of the images or videos that a data set writes; none where it takes them as they lie."""
-    drawn = "strength" in entry
-    if not (drawn or "crop" in entry):
+    crop = getattr(entry, "crop", None)
+    if not entry.drawn and crop is None:
         return 0
-    side = entry["size"] if drawn else (entry["crop"] or {}).get("size", SIZE)
-    frames = entry.get("frames", 1) if entry["kind"] in CLIP_KINDS else 1
+    side = getattr(entry, "size", (crop or {}).get("size", SIZE))
+    frames = entry.frames_each if entry.modality == "video" else 1
     count = samples.train + samples.validation + samples.test
     return LOSSLESS * 3 * side**2 * frames * count
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from rrlib.datasets import Kind
 from rrlib.detectors import HUB
 from rrlib.evaluation import Cell
 from rrlib.sources import OUTPUTS, Source, awaited, is_filled, is_here, is_pinned, lacks, owner
@@ -75,10 +76,10 @@ def look(study: Study, file: Path, offline: bool = False) -> Missing:
     return Missing(tuple(ordered), datasets, detectors)
 
 
-def paths(dataset: dict) -> list[str]:
+def paths(dataset: Kind) -> list[str]:
     """The files and folders that the lines of a data set name."""
-    layout = dataset.get("layout")
-    named = [dataset.get("source"), layout.get("splits") if isinstance(layout, dict) else None]
+    layout = getattr(dataset, "layout", None)
+    named = [dataset.source, layout.get("splits") if isinstance(layout, dict) else None]
     return [path for path in named if isinstance(path, str)]
 
 

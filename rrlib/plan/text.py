@@ -9,7 +9,7 @@ import torch
 from rrlib.devices import resolve
 from rrlib.evaluation import Cell
 from rrlib.plan import costs
-from rrlib.plan.clock import FRAMES, Pace
+from rrlib.plan.clock import Pace
 from rrlib.plan.missing import Missing, Task, bytes_of
 from rrlib.plan.work import Samples, asked_by
 from rrlib.study import PARAMS, Half, Study
@@ -31,7 +31,7 @@ class Plan:
 
     def frames(self, dataset: str) -> int:
         """Of a clip; 0 for images."""
-        return self.study.datasets[dataset].get("frames", FRAMES) if dataset in self.study.video.datasets else 0
+        return self.study.datasets[dataset].frames_each if dataset in self.study.video.datasets else 0
 
     def cost(self, dataset: str, detector: str) -> tuple[costs.Cost, costs.Cost]:
         """Of the checkpoint, and of all cells of the pair."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from rrlib.attacks import Rule
-from rrlib.datasets import CLIP_KINDS, manifest
+from rrlib.datasets import manifest
 from rrlib.evaluation import Madry, Recipe, Trades
 from rrlib.sources import OUTPUTS, Source, owner
 from rrlib.study import Study, dataset_folder
@@ -89,17 +89,17 @@ def samples_of(study: Study, dataset: str) -> Samples | None:
     if prepared.is_file():
         split = pd.read_csv(prepared, usecols=["split"], dtype=str)["split"].value_counts()
         return Samples(*(int(split.get(name, 0)) for name in manifest.SPLITS), "prepared", exact=True)
-    drawn = entry.get("images", entry.get("clips"))
-    if drawn:
+    if entry.drawn:
+        drawn = getattr(entry, entry.noun)
         return Samples(*(drawn.get(name, 0) for name in manifest.SPLITS), "drawn", exact=True)
-    per_source = entry["frames"] if "frames" in entry and entry["kind"] not in CLIP_KINDS else 1
-    source = owner(entry["source"], study.sources.values())
+    per_source = entry.frames_each if entry.of_frames else 1
+    source = owner(entry.source, study.sources.values())
     if source and source.counts:
         return _published(source, per_source)
-    path = Path(entry["source"])
+    path = Path(entry.source)
     if source and source.folder and not path.exists():  # a fetch will link it
         path = source.folder / path.relative_to(OUTPUTS / source.name)
-    return _counted(path, per_source, videos="frames" in entry)
+    return _counted(path, per_source, videos=entry.noun != "images")
 
 
 def _published(source: Source, per_source: int) -> Samples:

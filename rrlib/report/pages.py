@@ -8,7 +8,7 @@ import pandas as pd
 from IPython.display import HTML, Markdown
 from matplotlib_inline.backend_inline import set_matplotlib_formats
 
-from rrlib.datasets import catalogue as datasets
+from rrlib.datasets import Kind
 from rrlib.errors import InputError
 from rrlib.report import figures
 from rrlib.study import PARAMS, videos_name
@@ -27,13 +27,11 @@ def begin() -> None:
     set_matplotlib_formats("svg", metadata={"Date": None})
 
 
-def data_note(*definitions: Mapping) -> Markdown:
+def data_note(*definitions: Kind) -> Markdown:
     """What a page's results rest on: drawn data are named as such on every page that shows them."""
-    drawn = [each["kind"].startswith("synthetic") for each in definitions]
-    pairs = list(zip(definitions, drawn, strict=True))
-    notes = [f"> **Data.** The {noun(each)} are those of `{each['source']}`." for each, made in pairs if not made]
-    if any(drawn):
-        samples = " and ".join(dict.fromkeys(noun(each) for each, made in pairs if made))
+    notes = [f"> **Data.** The {noun(each)} are those of `{each.source}`." for each in definitions if not each.drawn]
+    if any(each.drawn for each in definitions):
+        samples = " and ".join(dict.fromkeys(noun(each) for each in definitions if each.drawn))
         notes.append(
             f"> **Synthetic data.** These {samples} are drawn by the simulator of this compendium. The "
             "numbers show how the method works; they say nothing about detectors of real forgeries."
@@ -51,17 +49,15 @@ def levels_note(names: Sequence[str]) -> Markdown:
     )
 
 
-def noun(definition: Mapping) -> str:
+def noun(definition: Kind) -> str:
     """What the samples of a data set are called."""
-    if definition["kind"] in datasets.FRAME_KINDS:
-        return "frames"
-    return "clips" if definition["kind"] in datasets.CLIP_KINDS else "images"
+    return definition.noun
 
 
 def reading_note(clips: Mapping | None, frames: Mapping | None = None) -> str:
     """How the samples of a data set are read, and what was left out.
 
-    clips, frames: what `clip_report` and `frame_report` of `datasets.catalogue` say of it; both None for images.
+    clips, frames: what `clip_report` and `frame_report` of `rrlib.datasets` say of it; both None for images.
     """
     report = clips or frames
     if report is None:

@@ -75,7 +75,7 @@ def train(study: Study, dataset: str, detector: str, target: Path) -> dict:
 
 def definition_of(study: Study, dataset: str) -> dict:
     """What a data set is, as params.yaml says it, but for where its code or files lie."""
-    return {key: value for key, value in study.datasets[dataset].items() if key != "source"}
+    return {key: value for key, value in study.datasets[dataset].to_dict().items() if key != "source"}
 
 
 def load_detector(study: Study, dataset: str, detector: str) -> detectors.LoadedDetector:

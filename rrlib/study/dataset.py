@@ -1,8 +1,10 @@
 """The stage `dataset`: the samples of a data set, drawn or found, and their manifest."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from rrlib import datasets
+from rrlib.datasets import Kind, Synthetic, SyntheticClips
 from rrlib.study import paths
 from rrlib.study.params import Study, known
 
@@ -26,9 +28,14 @@ def prepare_training(study: Study, dataset: str) -> Path:
     return folder
 
 
-def without_training(definition: dict) -> dict:
+def without_training(definition: Kind) -> Kind:
     """A definition whose samples are drawn, without its training split; any other as it is."""
-    counted = next((name for name in ("images", "clips") if isinstance(definition.get(name), dict)), None)
-    if counted is None:
-        return definition
-    return definition | {counted: {split: count for split, count in definition[counted].items() if split != "train"}}
+    if isinstance(definition, Synthetic):
+        return replace(definition, images=_tested(definition.images))
+    if isinstance(definition, SyntheticClips):
+        return replace(definition, clips=_tested(definition.clips))
+    return definition
+
+
+def _tested(counts: dict[str, int]) -> dict[str, int]:
+    return {split: count for split, count in counts.items() if split != "train"}

@@ -23,7 +23,7 @@ def check_inputs(study: Study) -> None:
     """
     sources = study.sources.values()
     for name, entry in study.datasets.items():
-        path = entry.get("source", ".")
+        path = entry.source or "."
         if not (Path(path).exists() or awaited(path, sources)):
             raise InputError(f"params.yaml: datasets.{name}.source: {path} does not exist; correct the path")
     for name, detector in study.detectors.items():

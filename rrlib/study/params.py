@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rrlib import attacks, entries
 from rrlib.attacks import Rule
-from rrlib.datasets import catalogue as datasets
+from rrlib.datasets import Kind, definition
 from rrlib.detectors import catalogue as detectors
 from rrlib.devices import DEVICES
 from rrlib.errors import InputError
@@ -49,7 +49,7 @@ class Highlight:
 class Half:
     """What is crossed with each other, by name: data sets of images, or of clips, with their detectors and attacks."""
 
-    datasets: dict[str, dict]
+    datasets: dict[str, Kind]
     detectors: dict[str, Detector]
     attacks: dict[str, Rule]
 
@@ -86,7 +86,7 @@ class Study:
     video: Half
 
     @property
-    def datasets(self) -> dict[str, dict]:
+    def datasets(self) -> dict[str, Kind]:
         """The data sets of both halves."""
         return self.image.datasets | self.video.datasets
 
@@ -98,7 +98,7 @@ class Study:
     @property
     def of_frames(self) -> list[str]:
         """The data sets whose images are frames of videos."""
-        return [name for name, entry in self.image.datasets.items() if entry["kind"] in datasets.FRAME_KINDS]
+        return [name for name, entry in self.image.datasets.items() if entry.of_frames]
 
     def half(self, dataset: str) -> Half:
         """The half that a data set belongs to."""
@@ -158,7 +158,7 @@ def _half(given: dict, where: str, sources: dict[str, Source], video: bool) -> H
         attacks=entries.named(given["attacks"], f"{where}attacks", _attack),
     )
     for name, entry in half.datasets.items():
-        _check_place(entry["kind"] in datasets.CLIP_KINDS, video, f"{where}datasets.{name}")
+        _check_place(entry.modality == "video", video, f"{where}datasets.{name}")
     for name, entry in half.detectors.items():
         if source := model_awaited(entry.architecture, sources.values()):
             _check_place(source.media == "videos", video, f"{where}detectors.{name}")
@@ -182,13 +182,13 @@ def _check_place(takes_clips: bool, video: bool, where: str) -> None:
         raise InputError(f"{where} is for images, but stands among what is for clips; move it out of video")
 
 
-def _check_frames(architecture: str, clips: dict[str, dict], where: str, name: str) -> None:
+def _check_frames(architecture: str, clips: dict[str, Kind], where: str, name: str) -> None:
     needed = detectors.architecture(architecture).frames
     for dataset, entry in clips.items():
-        if needed is not None and entry.get("frames", needed) != needed:
+        if needed is not None and entry.frames_each != needed:
             raise InputError(
                 f"{where}detectors.{name} takes clips of {needed} frames, but the data set {dataset} "
-                f"has {entry['frames']}; write frames: {needed} there"
+                f"has {entry.frames_each}; write frames: {needed} there"
             )
 
 
@@ -214,14 +214,8 @@ def _check_apart(study: Study, where: str) -> None:
             raise InputError(f"{where}: {paths.videos_name(name)} is what the videos of {name} are called; rename one")
 
 
-def _dataset(name: str, entry: object, where: str) -> dict:
-    if not isinstance(entry, dict) or not all(isinstance(key, str) for key in entry):
-        raise InputError(f"{where} holds {entry!r}; give its kind, one of {', '.join(datasets.KINDS)}, and options")
-    datasets.check(where, entry)
-    entries.whole(entry["seed"], f"{where}.seed", 0)
-    if not isinstance(entry.get("source", ""), str):
-        raise InputError(f"{where}.source is {entry['source']!r}; give the path of a folder or CSV file")
-    return entry
+def _dataset(name: str, entry: object, where: str) -> Kind:
+    return definition(where, entry)
 
 
 def _detector(name: str, entry: object, where: str, sources: Iterable[Source]) -> Detector:

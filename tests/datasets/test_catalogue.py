@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from rrlib import files
 from rrlib.datasets import catalogue, manifest, video
 from rrlib.errors import InputError
 
@@ -144,7 +145,7 @@ def test_a_data_set_of_images_has_no_clip_report(tmp_path):
         (tmp_path / "faces" / kind).mkdir(parents=True, exist_ok=True)
         noise = np.random.default_rng([number, len(kind), ord(kind[0])]).integers(0, 256, (4, 4, 3), dtype=np.uint8)
         Image.fromarray(noise).save(tmp_path / "faces" / kind / f"{kind}{number}.png")
-    (tmp_path / "out").mkdir()
+    files.mark(tmp_path / "out")
     (tmp_path / "out" / "clips.json").write_text("{}")  # left by an earlier definition of the same name
     catalogue.prepare("mine", {"kind": "folder", "source": str(tmp_path / "faces"), "seed": 0}, tmp_path / "out")
     assert catalogue.clip_report(tmp_path / "out") is None
@@ -172,4 +173,4 @@ def test_a_data_set_of_images_has_no_clip_report(tmp_path):
 )
 def test_options_that_are_not_understood_are_refused_early(option, message):
     with pytest.raises(InputError, match=f"^{re.escape('params.yaml: datasets.mine' + message)}$"):
-        catalogue.check("params.yaml: datasets.mine", {**DEFINITION, "source": "x", **option})
+        catalogue.definition("params.yaml: datasets.mine", {**DEFINITION, "source": "x", **option})

@@ -50,7 +50,7 @@ def test_it_is_a_layout_of_the_kind_folder(source, tmp_path):
     assert len(images) == len(manifest.read(tmp_path / "prepared").query("split == 'test'"))
     message = r"^params\.yaml: datasets\.faces\.layout\.other is not known; choose from deepfakeface$"
     with pytest.raises(InputError, match=message):
-        catalogue.check("params.yaml: datasets.faces", entry | {"layout": "other"})
+        catalogue.definition("params.yaml: datasets.faces", entry | {"layout": "other"})
 
 
 def test_a_folder_that_is_missing_is_named(source):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from rrlib import files
 from rrlib.datasets import catalogue, folder, manifest
 from rrlib.errors import InputError
 
@@ -243,7 +244,7 @@ def test_no_manifest_is_left_when_the_images_have_become_unusable(faces, tmp_pat
     (faces / "real" / "0.png").write_bytes(b"")
     with pytest.raises(InputError):
         prepare(faces, tmp_path / "mine")
-    assert list((tmp_path / "mine").iterdir()) == []
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == [files.MARK]
 
 
 @pytest.mark.parametrize(

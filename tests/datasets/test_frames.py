@@ -171,7 +171,7 @@ def test_a_black_frame_may_be_in_two_splits_but_not_a_whole_video(videos, tmp_pa
 
 
 def test_a_source_in_the_prepared_folder_is_refused_before_anything_is_taken_away(videos, tmp_path):
-    message = f"{videos} lies in {tmp_path}, whose images are made anew; prepare it in another folder"
+    message = f"{videos} lies in {tmp_path}, which is made anew; prepare it in another folder"
     with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
         prepare(videos, tmp_path)
     assert len(pngs(videos)) == 2 * 6
@@ -225,6 +225,6 @@ def test_with_crop_the_images_are_the_faces(real, tmp_path):
 )
 def test_options_that_are_not_understood_are_refused_early(option, message):
     with pytest.raises(InputError, match=f"^{re.escape('params.yaml: datasets.mine' + message)}$"):
-        catalogue.check(
+        catalogue.definition(
             "params.yaml: datasets.mine", {"kind": "frames", "seed": 0, "frames": 3, "source": "x", **option}
         )

@@ -269,4 +269,4 @@ def test_bad_arguments_are_named_and_nothing_is_written(tmp_path, given, message
     assert not (tmp_path / "clips").exists()
     definition = {"kind": "synthetic-clips", **(ARGUMENTS | given)}
     with pytest.raises(InputError, match=f"^params.yaml: datasets.moving: {re.escape(message)}$"):
-        catalogue.check("params.yaml: datasets.moving", definition)
+        catalogue.definition("params.yaml: datasets.moving", definition)

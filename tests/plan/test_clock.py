@@ -8,6 +8,7 @@ import torch
 import yaml
 from torch import nn
 
+from rrlib.datasets import definition
 from rrlib.plan import clock, costs
 from rrlib.plan.clock import Pace, Transformer
 from rrlib.plan.work import Samples
@@ -78,10 +79,10 @@ def test_memory_grows_with_the_batch(write):
     [
         ({"kind": "folder", "source": "a", "seed": 0}, 0),
         ({"kind": "clips", "source": "a", "seed": 0, "frames": 4}, 0),
-        ({"kind": "clips", "source": "a", "seed": 0, "frames": 4, "crop": {"size": 10}}, 0.6 * 300 * 4 * 6),
+        ({"kind": "clips", "source": "a", "seed": 0, "frames": 4, "crop": {"size": 20}}, 0.6 * 1200 * 4 * 6),
         ({"kind": "frames", "source": "a", "seed": 0, "frames": 4, "crop": {}}, 0.6 * 3 * 256**2 * 6),
-        ({"kind": "synthetic", "seed": 0, "size": 10, "strength": 0.5, "images": {}}, 0.6 * 300 * 6),
+        ({"kind": "synthetic", "seed": 0, "size": 40, "strength": 0.5, "images": {"test": 6}}, 0.6 * 4800 * 6),
     ],
 )
 def test_only_what_is_drawn_or_cut_out_takes_room(entry, expected):
-    assert costs.prepared(entry, Samples(1, 2, 3, "")) == pytest.approx(expected)
+    assert costs.prepared(definition("data", entry), Samples(1, 2, 3, "")) == pytest.approx(expected)

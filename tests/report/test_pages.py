@@ -6,6 +6,7 @@ import re
 import pandas as pd
 import pytest
 
+from rrlib.datasets import Clips, Folder, Frames, Synthetic, SyntheticClips
 from rrlib.errors import InputError
 from rrlib.report import pages, provenance
 
@@ -25,14 +26,18 @@ def test_begin_outside_a_repository_says_so(tmp_path, monkeypatch):
         pages.begin()
 
 
+DRAWN = Synthetic(seed=0, size=32, images={"test": 4}, strength=0.5)
+MOVING = SyntheticClips(seed=0, size=32, frames=4, clips={"test": 4}, strength=0.5)
+
+
 def test_only_drawn_data_carry_the_note():
-    assert "Synthetic data." in pages.data_note({"kind": "synthetic", "source": "rrlib"}).data
-    assert pages.data_note({"kind": "folder", "source": "faces"}).data == "> **Data.** The images are those of `faces`."
+    assert "Synthetic data." in pages.data_note(DRAWN).data
+    note = pages.data_note(Folder(source="faces", seed=0)).data
+    assert note == "> **Data.** The images are those of `faces`."
 
 
 def test_one_note_names_all_that_is_drawn():
-    kinds = ("synthetic", "synthetic-clips", "synthetic", "clips")
-    note = pages.data_note(*({"kind": kind, "source": "videos"} for kind in kinds)).data
+    note = pages.data_note(DRAWN, MOVING, DRAWN, Clips(source="videos", seed=0, frames=4)).data
     assert note.startswith(
         "> **Data.** The clips are those of `videos`.\n>\n> **Synthetic data.** These images and clips "
     )
@@ -67,7 +72,7 @@ def test_a_page_says_which_frames_of_videos_became_images():
     assert "Of each video 32 frames were taken, 2 apart" in pages.reading_note(
         None, report | {"frames": 32, "stride": 2}
     )
-    note = pages.data_note({"kind": "frames", "source": "talks"}).data
+    note = pages.data_note(Frames(source="talks", seed=0, frames=32)).data
     assert note == "> **Data.** The frames are those of `talks`."
 
 

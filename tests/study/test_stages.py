@@ -14,6 +14,7 @@ from PIL import Image
 
 from rrlib import study as stages
 from rrlib.attacks.rules import FGSM, PGD
+from rrlib.datasets import Folder, Frames
 from rrlib.detectors import checkpoints
 from rrlib.detectors.catalogue import build
 from rrlib.detectors.contract import Calibrated
@@ -49,7 +50,7 @@ def small_study(tmp_path, monkeypatch) -> Study:
         tolerances=(0.1,),
         highlight=Highlight(0.05, 0.1, "pgd"),
         image=Half(
-            datasets={"faces": {"kind": "folder", "source": "images", "seed": 0}},
+            datasets={"faces": Folder(source="images", seed=0)},
             detectors={"small": Detector("resnet", 32, 0, Recipe(epochs=1, batch_size=4), None, None)},
             attacks={"pgd": PGD(steps=2), "fgsm": FGSM()},
         ),
@@ -204,7 +205,7 @@ def two_levels(small_study) -> Study:
             folder.mkdir(parents=True)
             for frame in range(3):
                 Image.fromarray(np.roll(face, frame, axis=1)).save(folder / f"{frame}.png")
-    talks = {"kind": "frames", "source": "talks", "seed": 0, "frames": 3}
+    talks = Frames(source="talks", seed=0, frames=3)
     study = with_images(small_study, datasets={"talks": talks, **small_study.image.datasets})
     for dataset in study.image.datasets:
         stages.prepare_dataset(study, dataset)
@@ -256,7 +257,7 @@ def test_published_mesonet_weights_give_their_published_answers(real, small_stud
     sha256 = "036ed30d04ffd9c7506f825b97c86aa64915f5818931da96817b169aad790af5"
     study = with_images(
         with_weights(small_study, "meso4", 256, weights, sha256),
-        datasets={"mesonet": {"kind": "folder", "source": "mesonet", "seed": 0}},
+        datasets={"mesonet": Folder(source="mesonet", seed=0)},
     )
     stages.prepare_dataset(study, "mesonet")
     stages.make_checkpoint(study, "mesonet", "published")

@@ -19,7 +19,7 @@ LOOKS = {
 
 @pytest.mark.parametrize("layout", ["faceforensics", "celeb-df", "dfdc", {"name": "celeb-df", "clips": "videos"}])
 def test_a_layout_is_a_name_or_a_mapping_with_options(layout):
-    catalogue.check(WHERE, definition(Path("anywhere"), layout))
+    catalogue.definition(WHERE, definition(Path("anywhere"), layout))
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_a_layout_is_a_name_or_a_mapping_with_options(layout):
 )
 def test_a_layout_that_is_not_understood_is_refused_early(layout, message):
     with pytest.raises(InputError, match=f"^{re.escape(WHERE + message)}$"):
-        catalogue.check(WHERE, definition(Path("anywhere"), layout))
+        catalogue.definition(WHERE, definition(Path("anywhere"), layout))
 
 
 @pytest.mark.parametrize("looks", LOOKS)
