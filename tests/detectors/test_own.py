@@ -171,13 +171,13 @@ def test_a_checkpoint_is_refused_once_its_module_has_changed(write, study_with):
     stages.check_inputs(found)  # no checkpoint yet
     stages.make_checkpoint(found, "faces", "own")
     stages.check_inputs(found)
-    stages.load_detector("faces", "own")
+    stages.load_detector(found, "faces", "own")
     write(GOOD.replace("x.flatten(1) - 0.5", "x.flatten(1)"))  # the weights would still fit
     message = (
         "the module of python:mine.model:make has changed since outputs/checkpoints/faces/own.safetensors was made; "
         "run `dvc repro --force --downstream checkpoint@faces-own`"
     )
-    for act in (lambda: stages.check_inputs(found), lambda: stages.load_detector("faces", "own")):
+    for act in (lambda: stages.check_inputs(found), lambda: stages.load_detector(found, "faces", "own")):
         with pytest.raises(InputError, match="^" + re.escape(message) + "$"):
             act()
 
