@@ -96,14 +96,14 @@ def load_weights(study: Study, detector: str) -> detectors.LoadedDetector:
     return loaded
 
 
-def load_detector(dataset: str, detector: str) -> detectors.LoadedDetector:
+def load_detector(study: Study, dataset: str, detector: str) -> detectors.LoadedDetector:
     """The detector that `make_checkpoint` left; an InputError if its module has changed meanwhile."""
     path = checkpoint_path(dataset, detector)
     if not path.is_file():
         raise InputError(f"{path} is absent; make it with `dvc repro`")
-    _, metadata = checkpoints.read(path)
-    _check_module(dataset, detector, metadata)
-    return detectors.load(path)
+    entry = study.detectors[detector]
+    _check_module(dataset, detector, entry.architecture, checkpoints.read(path)[1])
+    return detectors.load(path, entry.architecture, entry.input_size)
 
 
 def check_inputs(study: Study) -> None:
@@ -124,11 +124,11 @@ def check_inputs(study: Study) -> None:
         if architecture.startswith(detectors.OWN) and path.is_file():
             _, metadata = checkpoints.read(path)
             if metadata["architecture"] == architecture:  # else DVC sees that it has to be made again
-                _check_module(dataset, detector, metadata)
+                _check_module(dataset, detector, architecture, metadata)
 
 
-def _check_module(dataset: str, detector: str, metadata: dict) -> None:
-    architecture, path = metadata["architecture"], checkpoint_path(dataset, detector)
+def _check_module(dataset: str, detector: str, architecture: str, metadata: dict) -> None:
+    path = checkpoint_path(dataset, detector)
     if metadata.get("module") in (None, detectors.architecture(architecture).module_hash()):
         return
     stage = "checkpoint-video" if detectors.architecture(architecture).modality == "video" else "checkpoint"
@@ -150,7 +150,7 @@ def evaluate_cell(study: Study, cell: Cell, table_file: Path | str = "") -> pd.D
     if nothing that the numbers depend on has changed meanwhile.
     """
     rule = attack_of(study, cell)
-    loaded = load_detector(cell.dataset, cell.detector)
+    loaded = load_detector(study, cell.dataset, cell.detector)
     test = load_test_set(cell.dataset, loaded.metadata["input_size"])
     options = {
         "distance": study.distance,
@@ -246,7 +246,7 @@ def read_halves(study: Study) -> dict[str, pd.DataFrame]:
 
 def attack_again(study: Study, cell: Cell, samples: list[str], epsilon: float) -> tuple[torch.Tensor, torch.Tensor]:
     """Some samples of a cell, clean and attacked at one ε, (N, …) each on the processor: to be looked at."""
-    loaded = load_detector(cell.dataset, cell.detector)
+    loaded = load_detector(study, cell.dataset, cell.detector)
     test = load_test_set(cell.dataset, loaded.metadata["input_size"])
     numbers = [test.table.index[test.table["sample"] == sample].item() for sample in samples]
     x = torch.stack([test[number][0] for number in numbers])
@@ -271,7 +271,7 @@ def attack_again(study: Study, cell: Cell, samples: list[str], epsilon: float) -
 def scores_over_time(study: Study, cell: Cell, clip: torch.Tensor) -> list[float]:
     """The cell's detector's probability of fake for a clip (T, 3, H, W) after each of its frames, 1 to T of them."""
     device = resolve(study.device)
-    detector = to_device(load_detector(cell.dataset, cell.detector).detector, device, clip)
+    detector = to_device(load_detector(study, cell.dataset, cell.detector).detector, device, clip)
     return evaluation.scores_over_time(detector, clip)
 
 

@@ -90,7 +90,7 @@ def test_a_checkpoint_says_how_it_was_made(trained):
 
 
 def test_the_detector_that_is_evaluated_is_calibrated(trained):
-    loaded = stages.load_detector("faces", "small")
+    loaded = stages.load_detector(trained, "faces", "small")
     assert isinstance(loaded.detector, Calibrated)
     assert float(loaded.detector.temperature) == pytest.approx(loaded.metadata["temperature"])
 
@@ -110,7 +110,7 @@ def test_images_attacked_again_are_those_of_the_table(trained):
     clean, attacked = stages.attack_again(trained, CELL, table["sample"].tolist(), 0.05)
     assert (attacked - clean).abs().flatten(1).amax(dim=1).tolist() == pytest.approx(table["linf"].tolist(), abs=1e-7)
     with torch.no_grad():
-        p_fake = stages.load_detector("faces", "small").detector(attacked).softmax(dim=1)[:, 1]
+        p_fake = stages.load_detector(trained, "faces", "small").detector(attacked).softmax(dim=1)[:, 1]
     assert p_fake.tolist() == pytest.approx(table["p_attacked"].tolist(), abs=1e-5)
 
 
@@ -170,9 +170,7 @@ def test_weights_with_another_hash_are_refused(small_study):
 
 def test_weights_for_another_input_size_are_refused(small_study):
     checkpoints.save(Path("given.safetensors"), build("resnet", 64, 0), {"architecture": "resnet", "input_size": 64})
-    message = (
-        "params.yaml: detectors.published.input_size is 32, but given.safetensors is for 64; write that"
-    )  # fmt: skip
+    message = "given.safetensors is for input_size 64, not 32; give that or another file"
     with pytest.raises(InputError, match="^" + re.escape(message) + "$"):
         stages.make_checkpoint(with_weights(small_study, "resnet", 32, Path("given.safetensors")), "faces", "published")
 
@@ -181,8 +179,9 @@ def test_weights_keep_the_calibration_that_they_bring(small_study):
     network = build("resnet", 32, seed=3)
     metadata = {"architecture": "resnet", "input_size": 32, "temperature": 2.5}
     checkpoints.save(Path("given.safetensors"), network, metadata)
-    stages.make_checkpoint(with_weights(small_study, "resnet", 32, Path("given.safetensors")), "faces", "published")
-    loaded = stages.load_detector("faces", "published")
+    study = with_weights(small_study, "resnet", 32, Path("given.safetensors"))
+    stages.make_checkpoint(study, "faces", "published")
+    loaded = stages.load_detector(study, "faces", "published")
     x = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         assert torch.allclose(loaded.detector(x), network.eval()(x) / 2.5)
