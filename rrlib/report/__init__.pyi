@@ -9,3 +9,4 @@ from . import pages as pages
 from . import pictures as pictures
 from . import provenance as provenance
 from . import record as record
+from . import reference as reference
