@@ -1,5 +1,5 @@
 # Two commands: `make` runs the study and builds the book, `make test` runs the tests. Both set up .venv first.
-PYTHON ?= python3.11
+# PYTHON=/path/to/python3.12 names the interpreter; left out, tools/venv.sh takes the newest suitable one
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -17,33 +17,39 @@ export OMP_WAIT_POLICY := PASSIVE
 export MALLOC_MMAP_MAX_ := 0
 export MALLOC_TRIM_THRESHOLD_ := 4000000000
 
-.PHONY: all setup book test lint lab lock bench
+
+.PHONY: all setup book verify test lint types lab lock wheels licences bench
 all: book
 
 setup: $(READY)
 
-# torch comes first, with its own dependencies: the CPU build has none of the CUDA packages that the other needs.
-# The rest comes without dependencies: the lock is complete, and torchattacks' stale pins stay out.
-$(READY): requirements.lock pyproject.toml
-	@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) was not found; install Python 3.11 or name one: make PYTHON=/path/to/python3.11" >&2; exit 1; }
-	@echo "setting up $(VENV) (once, about a minute) ..."
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep '^uv==' requirements.lock)"
-	@$(UV) --constraint requirements.lock torch
-	@grep -vE '^(torch|triton|nvidia-.*|cuda-.*)==' requirements.lock > $(VENV)/rest.txt
-	@$(UV) --no-deps --requirement $(VENV)/rest.txt
-	@$(UV) --no-deps --no-build-isolation --editable .
+$(READY): requirements.lock pyproject.toml tools/venv.sh
+	@PYTHON="$(PYTHON)" sh tools/venv.sh
 	@touch $@
 
+# Without a local folder: the lock records what the index has.
 lock:
-	$(BIN)/uv pip compile requirements.in --override requirements.overrides --python-version 3.11 --universal \
-	  --no-annotate --custom-compile-command "make lock" --output-file requirements.lock
+	UV_FIND_LINKS= $(BIN)/uv pip compile requirements.in --override requirements.overrides --python-version 3.11 \
+	  --universal --generate-hashes --no-annotate --custom-compile-command "make lock" --output-file requirements.lock
+
+# Whether every pin has a wheel for each Python and platform that the compendium is meant for. Installs nothing.
+wheels: $(READY)
+	@$(BIN)/python tools/wheels.py
+
+# The page on what the compendium uses, from what is installed.
+licences: $(READY)
+	@$(BIN)/python tools/licences.py > book/dependencies.md
 
 # The study and the book. `dvc repro` runs what has changed and nothing else.
 book: $(READY)
 	@$(BIN)/python -m rrlib check
 	@$(BIN)/dvc repro --quiet
+	@$(BIN)/python -m rrlib verify
 	@echo "the book: $(abspath outputs/book/index.html)"
+
+# How far the results are from the recorded ones; `make` says so at its end.
+verify: $(READY)
+	@$(BIN)/python -m rrlib verify
 
 test: $(READY)
 	@$(BIN)/python -m pytest
@@ -51,6 +57,9 @@ test: $(READY)
 lint: $(READY)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+
+types: $(READY)
+	@$(BIN)/mypy
 
 # The notebooks, to run and change by hand.
 lab: $(READY)

@@ -13,8 +13,8 @@ import time
 import torch
 
 from rrlib.attacks.gradients import margin_gradient
-from rrlib.detectors.catalogue import ARCHITECTURES, CLIP_ARCHITECTURES, build
-from rrlib.detectors.placement import place
+from rrlib.detectors.catalogue import ARCHITECTURES, build
+from rrlib.detectors.layout import to_device
 
 PAIRS, BATCH, FRAMES, SIZE = 9, 128, 8, 64
 
@@ -30,10 +30,10 @@ def main() -> None:
     images = torch.rand(BATCH, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(0))
     print(f"{BATCH} images, or as many frames in clips of {FRAMES}, of {SIZE} px, {PAIRS} pairs")
     for name in ARCHITECTURES:
-        x = images.unflatten(0, (-1, FRAMES)) if name in CLIP_ARCHITECTURES else images
+        x = images.unflatten(0, (-1, FRAMES)) if ARCHITECTURES[name].modality == "video" else images
         labels = torch.arange(len(x)) % 2
         default = build(name, SIZE, seed=0).eval().requires_grad_(False)
-        last = place(copy.deepcopy(default), "cpu", x[0])
+        last = to_device(copy.deepcopy(default), "cpu", x[0])
         ratios = []
         for _ in range(PAIRS + 1):
             ratios.append(seconds(last, x, labels) / seconds(default, x, labels))

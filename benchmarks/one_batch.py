@@ -13,7 +13,7 @@ import torch
 
 from rrlib.attacks import rule, sweep
 from rrlib.detectors.catalogue import build
-from rrlib.detectors.placement import place, place_batch
+from rrlib.detectors.layout import batch_to_device, to_device
 from rrlib.devices import resolve
 
 PAIRS, SIZE, EPSILONS = 7, 64, [0.001, 0.002, 0.005, 0.01, 0.05, 0.2]
@@ -32,10 +32,10 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     device = resolve(parser.parse_args().device)
     torch.set_num_threads(1)
-    detector = place(build("resnet", SIZE, seed=0).eval(), device, torch.zeros(3, SIZE, SIZE))
+    detector = to_device(build("resnet", SIZE, seed=0).eval(), device, torch.zeros(3, SIZE, SIZE))
     for batch in (1, 4, 16, 64):
         x = torch.rand(batch, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(0))
-        x = place_batch(x, device, detector)
+        x = batch_to_device(x, device, detector)
         labels = torch.arange(batch, device=device) % 2
         ratios = []
         for _ in range(PAIRS + 1):

@@ -31,8 +31,7 @@ from peers import PEERS, Found, Setting, measured
 from subjects import Subject, known, subject
 from torch import nn
 
-from rrlib.detectors.folding import fast_copy
-from rrlib.detectors.placement import place, place_batch
+from rrlib.detectors import batch_to_device, surrogate, to_device
 from rrlib.devices import resolve
 from rrlib.errors import InputError, unknown
 from rrlib.metrics import probability_shift, robust_accuracy, robust_ratio
@@ -84,9 +83,9 @@ def contestant(name: str, chosen: Subject) -> Contestant:
     way, x = WAYS[name], chosen.x
     detector = copy.deepcopy(chosen.detector).requires_grad_(not way.frozen)
     if way.placed:
-        detector = place(detector, x.device, x[0])
-        x = place_batch(x, x.device, detector)
-    climbed = fast_copy(detector, x, chosen.name).detector if way.fast else detector
+        detector = to_device(detector, x.device, x[0])
+        x = batch_to_device(x, x.device, detector)
+    climbed = surrogate(detector, x, chosen.name).detector if way.fast else detector
     return Contestant(name, climbed, detector, partial(way.run, climbed, detector, x, chosen.labels, way.setting))
 
 

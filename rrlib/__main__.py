@@ -53,13 +53,22 @@ def _parser() -> argparse.ArgumentParser:
     dataset.add_argument("dataset")
     dataset.set_defaults(run=_dataset)
 
-    checkpoint = commands.add_parser("checkpoint", help="train one detector on one data set, or take its weights")
-    checkpoint.add_argument("dataset")
-    checkpoint.add_argument("detector")
-    checkpoint.set_defaults(run=_checkpoint)
+    for name, run, said in (
+        ("checkpoint", _checkpoint, "take the given checkpoint or weights of one detector, or train it"),
+        ("measure", _measure, "measure one detector on one data set under all attacks, as far as that is not done"),
+        ("pages", _pages, "the pages of one detector on one data set: how it was made, and each attack"),
+        ("train", _train, "train one detector anew, and say how far it is from the given one"),
+    ):
+        command = commands.add_parser(name, help=said)
+        command.add_argument("dataset")
+        command.add_argument("detector")
+        command.set_defaults(run=run)
 
-    videos = commands.add_parser("videos", help="tables of videos from the tables of their frames")
-    videos.set_defaults(run=_videos)
+    results = commands.add_parser("results", help="all result tables of the study in one file for each modality")
+    results.set_defaults(run=_results)
+
+    numbers = commands.add_parser("numbers", help="RA, RR and stability for `dvc metrics` and `dvc plots`")
+    numbers.set_defaults(run=_numbers)
 
     notebook = commands.add_parser("notebook", help="execute one notebook of notebooks/ into outputs/notebooks/")
     notebook.add_argument("name", help="its file name without .ipynb")
@@ -82,8 +91,11 @@ def _parser() -> argparse.ArgumentParser:
             "--catalogue", type=Path, action="append", default=[], metavar="PATH", help="a file that changes entries"
         )
 
-    record = commands.add_parser("record", help="write the present results to data/reference.csv, for later runs")
+    record = commands.add_parser("record", help="write the present results to data/, to compare later runs with")
     record.set_defaults(run=_record)
+
+    verify = commands.add_parser("verify", help="compare the present results with the recorded ones")
+    verify.set_defaults(run=_verify)
 
     book = commands.add_parser("book", help="build the book from the executed notebooks")
     book.add_argument("target", type=Path, help="the folder for its pages")
@@ -97,10 +109,12 @@ def _parser() -> argparse.ArgumentParser:
 def _check(options: argparse.Namespace) -> None:
     from rrlib import study
     from rrlib.sources import OUTPUTS, is_here
-    from rrlib.study import stages
 
     found = study.load()
-    stages.check_inputs(found)
+    study.check_inputs(found)
+    for left in study.tidy(found):
+        print(f"removed {left}, which this study does not have")
+    study.adopt(found)
     for source in found.sources.values():
         if not is_here(source, OUTPUTS / source.name):
             comes = source.files or source.hub or source.folder
@@ -126,23 +140,55 @@ def _plan(options: argparse.Namespace) -> None:
 
 def _dataset(options: argparse.Namespace) -> None:
     from rrlib import study
-    from rrlib.study import stages
 
-    stages.prepare_dataset(study.load(), options.dataset)
+    study.prepare_dataset(study.load(), options.dataset)
 
 
 def _checkpoint(options: argparse.Namespace) -> None:
     from rrlib import study
-    from rrlib.study import stages
 
-    stages.make_checkpoint(study.load(), options.dataset, options.detector)
+    study.make_checkpoint(study.load(), options.dataset, options.detector)
 
 
-def _videos(options: argparse.Namespace) -> None:
+def _measure(options: argparse.Namespace) -> None:
     from rrlib import study
-    from rrlib.study import paths, stages
 
-    print(f"{len(stages.write_videos(study.load()))} table(s) in {paths.VIDEOS}")
+    study.measure(study.load(), options.dataset, options.detector)
+
+
+def _train(options: argparse.Namespace) -> None:
+    from rrlib import study
+
+    target = study.paths.trained_path(options.dataset, options.detector)
+    metadata = study.train(study.load(), options.dataset, options.detector, target)
+    print(f"{target}: epoch {metadata['report']['best_epoch']} of {len(metadata['report']['history'])}")
+    if apart := metadata.get("against_given"):
+        print(
+            f"beside the given checkpoint, on the validation split: P(fake) differs by {apart['mean']:.3f} on average "
+            f"and {apart['largest']:.3f} at most; {apart['same_labels']:.3f} of the labels agree"
+        )
+
+
+def _results(options: argparse.Namespace) -> None:
+    from rrlib import study
+
+    for line in study.write_results(study.load()):
+        print(line)
+
+
+def _numbers(options: argparse.Namespace) -> None:
+    from rrlib import study
+    from rrlib.report import numbers
+
+    for path in numbers.write(study.load()):
+        print(path)
+
+
+def _pages(options: argparse.Namespace) -> None:
+    from rrlib import study
+    from rrlib.report import book, notebooks
+
+    notebooks.execute_all(book.pages_of_detector(study.load(), options.dataset, options.detector))
 
 
 def _notebook(options: argparse.Namespace) -> None:
@@ -167,11 +213,10 @@ def _fetch(options: argparse.Namespace) -> None:
 
 def _fetch_study(options: argparse.Namespace) -> None:
     from rrlib import study
-    from rrlib.study import stages
 
     if options.to or options.catalogue or options.trust_first_use:
         raise InputError("--study goes by params.yaml alone; change the entry under its sources, or fetch by name")
-    for line in stages.fetch_sources(study.load()):
+    for line in study.fetch_sources(study.load()):
         print(line, flush=True)
 
 
@@ -183,15 +228,17 @@ def _sources(options: argparse.Namespace) -> None:
 
 def _record(options: argparse.Namespace) -> None:
     from rrlib import study
-    from rrlib.analysis import summary
-    from rrlib.evaluation import tables
-    from rrlib.study import stages
+    from rrlib.report import record
 
-    found = study.load()
-    table = tables.read_all(path for half in stages.result_paths(found).values() for path in half)
-    rows = summary.reference_rows(table, found.highlight.tolerance)
-    rows.to_csv("data/reference.csv", index=False, float_format="%.6f")
-    print(f"{len(rows)} rows in data/reference.csv; run `dvc commit --force data.dvc` to pin them")
+    for line in record.record(study.load()):
+        print(line)
+
+
+def _verify(options: argparse.Namespace) -> None:
+    from rrlib import study
+    from rrlib.report import record
+
+    print(record.verify(study.load()))
 
 
 def _book(options: argparse.Namespace) -> None:

@@ -17,7 +17,23 @@ LARGEST = 2**31 - 1  # seeds and sizes beyond it overflow somewhere below
 
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML takes 1e-3 for text (YAML 1.1); here it is a number, as in YAML 1.2 and for DVC."""
+    """YAML as DVC reads it too: 1e-3 is a number (YAML 1.2; PyYAML takes it for text), every key is a text, given once.
+
+    PyYAML would take `no` for false and 007 for seven where DVC does not, and of two equal keys the last.
+    """
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        seen = set()
+        for key_node, _ in node.value:
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                continue
+            key, line = self.construct_object(key_node, deep=True), key_node.start_mark.line + 1
+            if not isinstance(key, str):
+                raise InputError(f"line {line}: the key {key_node.value} is no text; write it in quotes")
+            if key in seen:
+                raise InputError(f"line {line}: the key {key} is given twice; keep one of the two")
+            seen.add(key)
+        return super().construct_mapping(node, deep)
 
 
 _Loader.add_implicit_resolver(
@@ -29,6 +45,8 @@ def read(path: Path) -> object:
     """What a YAML file holds."""
     try:
         return yaml.load(Path(path).read_text(encoding="utf-8"), _Loader)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
     except FileNotFoundError:
         raise InputError(f"{path} is absent; run this from the repository's root, where the study lies") from None
     except (yaml.YAMLError, ValueError) as error:
@@ -55,9 +73,9 @@ def named(value: object, where: str, read: Callable) -> dict:
         raise InputError(f"{where} holds {value!r}; give entries by name, or {{}} for none")
     for name in value:
         # names become file names and stage names
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", str(name)):
-            raise InputError(f"{where}: the name {name!r} is not allowed; use letters, digits, - and _")
-    return {str(name): read(str(name), entry, f"{where}.{name}") for name, entry in value.items()}
+        if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", name):
+            raise InputError(f"{where}: the name {name!r} is not allowed; use letters, digits, - and _, 64 at most")
+    return {name: read(name, entry, f"{where}.{name}") for name, entry in value.items()}
 
 
 def placed(where: str, make: Callable, *arguments: object, **options: object) -> Any:

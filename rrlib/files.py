@@ -34,7 +34,9 @@ def whole(path: Path) -> Iterator[Path]:
             os.fsync(written.fileno())
         os.replace(unfinished, path)
     except OSError as error:
-        raise InputError(f"{path} cannot be written ({error.strerror or error}); make room there and run again") from error
+        raise InputError(
+            f"{path} cannot be written ({error.strerror or error}); make room there and run again"
+        ) from error
     finally:
         unfinished.unlink(missing_ok=True)
 
@@ -63,5 +65,7 @@ def remove(folder: Path) -> None:
     if not folder.is_dir():
         return
     if any(folder.iterdir()) and not folder.joinpath(MARK).is_file():
-        raise InputError(f"{folder} holds files that this project did not make; name another place, or empty it by hand")
+        raise InputError(
+            f"{folder} holds files that this project did not make; name another place, or empty it by hand"
+        )
     shutil.rmtree(folder)

@@ -44,7 +44,8 @@ def _constructor(name: str) -> type:
         import torchattacks
     except ImportError:
         raise InputError(
-            f"{PREFIX}{name} needs torchattacks, which is not installed; install rrlib[torchattacks]"
+            f"{PREFIX}{name} needs torchattacks, which is not installed; "
+            "install it with `pip install --no-deps torchattacks==3.5.1`"
         ) from None
     known = {
         key: value

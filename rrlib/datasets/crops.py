@@ -21,7 +21,10 @@ def check_installed() -> None:
     try:
         import cv2.data  # noqa: F401
     except ImportError as error:
-        raise InputError("face crops need OpenCV, which is not installed; install rrlib[crops]") from error
+        raise InputError(
+            "face crops need OpenCV, which is not installed; "
+            "install it with `pip install 'opencv-python-headless>=4.8,<5'`"
+        ) from error
 
 
 def cut_out(

@@ -19,7 +19,7 @@ def save(path: Path, detector: nn.Module, metadata: dict) -> None:
 
     Metadata values may be anything JSON can hold. `read` asks for "architecture" (what `catalogue.build` takes) and
     "input_size" (pixels); the project also writes "dataset", "seed", "temperature" (save the detector without its
-    `Calibrated`), "report", the training report, and what `catalogue.describe` gives.
+    `Calibrated`), "report", the training report, and what `Architecture.describe` gives.
 
     >>> save(Path("resnet.safetensors"), nn.Linear(2, 2), {"seed": 0})
     Traceback (most recent call last):

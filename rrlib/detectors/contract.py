@@ -3,11 +3,14 @@
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Literal, TypeAlias
 
 import torch
 from torch import Tensor, nn
 
 from rrlib.errors import InputError
+
+Modality: TypeAlias = Literal["image", "video"]  # images (N, 3, H, W), or clips (N, T, 3, H, W)
 
 
 def check_logits(logits: Tensor, samples: int, name: str) -> Tensor:

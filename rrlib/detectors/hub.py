@@ -9,17 +9,18 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from rrlib.detectors import labels as label_names
-from rrlib.detectors.contract import check_logits
+from rrlib.detectors.contract import Modality, check_logits
 from rrlib.detectors.labels import Labels
 from rrlib.detectors.preprocessing import Preprocessing, from_config
 from rrlib.errors import InputError
 
-KINDS = {"ForImageClassification": "image", "ForVideoClassification": "video"}
+MODALITIES: dict[str, Modality] = {"ForImageClassification": "image", "ForVideoClassification": "video"}
 PREPROCESSORS = ("preprocessor_config.json", "video_preprocessor_config.json")
 
 
@@ -27,7 +28,7 @@ class Hub(nn.Module):
     """A classifier of transformers with its preprocessing inside, its outputs gathered into [real, fake].
 
     `real` and `fake` are the columns of its logits that say so; where they are several, their probabilities are added.
-    `kind` is "image" or "video"; a video model takes clips of `frames` frames, and InputError is raised for others.
+    `modality` is "image" or "video"; a video model takes clips of `frames` frames, and InputError is raised for others.
     """
 
     def __init__(
@@ -36,24 +37,24 @@ class Hub(nn.Module):
         preprocessing: Preprocessing,
         real: Sequence[int] = (0,),
         fake: Sequence[int] = (1,),
-        kind: str = "image",
+        modality: Modality = "image",
     ) -> None:
         super().__init__()
         self.model = model
         self.preprocessing = preprocessing
         self.real, self.fake = list(real), list(fake)
-        self.kind = kind
+        self.modality = modality
 
     @property
     def frames(self) -> int | None:
         """How many frames a clip has; None for images, and for a video model that takes any number."""
-        return getattr(self.model.config, "num_frames", None) if self.kind == "video" else None
+        return getattr(self.model.config, "num_frames", None) if self.modality == "video" else None
 
     def forward(self, x: Tensor) -> Tensor:
         """Pixels (N, 3, H, W), or clips (N, T, 3, H, W), in [0, 1] → logits (N, 2), [real, fake]."""
         name = type(self.model).__name__
-        if x.dim() != (5 if self.kind == "video" else 4):
-            shape = "clips (N, T, 3, H, W)" if self.kind == "video" else "images (N, 3, H, W)"
+        if x.dim() != (5 if self.modality == "video" else 4):
+            shape = "clips (N, T, 3, H, W)" if self.modality == "video" else "images (N, 3, H, W)"
             raise InputError(f"{name} takes {shape}, not {tuple(x.shape)}; give it those")
         if self.frames not in (None, x.shape[1]):
             raise InputError(
@@ -87,7 +88,9 @@ mine/detector@REVISION with the full hash of a commit
     real, fake = label_names.columns(_id2label(config, where), where, labels)
     folder = _folder(source, revision, weights=True)
     preprocessing = _preprocessing(folder, where)
-    detector = Hub(_model(folder, where, kind(config, where)), preprocessing, real, fake, kind(config, where)).eval()
+    detector = Hub(
+        _model(folder, where, modality(config, where)), preprocessing, real, fake, modality(config, where)
+    ).eval()
     _check_runs(detector, where)
     return detector
 
@@ -107,18 +110,18 @@ def read_config(source: str | Path, revision: str | None = None) -> dict:
         raise InputError(f"{source}: its config.json is not valid JSON; fetch it again") from None
     if not isinstance(config, dict):
         raise InputError(f"{source}: its config.json holds no model; give the folder that save_pretrained wrote")
-    kind(config, str(source))
+    modality(config, str(source))
     return config
 
 
-def kind(config: dict, where: str) -> str:
+def modality(config: dict, where: str) -> Modality:
     """ "image" or "video", by the class of model that a `config.json` names; InputError for any other."""
     names = config.get("architectures")
     name = str(names[0]) if isinstance(names, list) and names else "without a name"
-    for ending, found in KINDS.items():
+    for ending, found in MODALITIES.items():
         if name.endswith(ending):
             return found
-    raise InputError(f"{where} holds a model {name}; give one whose name ends in {' or '.join(KINDS)}")
+    raise InputError(f"{where} holds a model {name}; give one whose name ends in {' or '.join(MODALITIES)}")
 
 
 def describe(detector: Hub) -> dict:
@@ -128,19 +131,19 @@ def describe(detector: Hub) -> dict:
         "preprocessing": asdict(detector.preprocessing),
         "real": detector.real,
         "fake": detector.fake,
-        "kind": detector.kind,
+        "modality": detector.modality,
     }
 
 
-def rebuild(description: dict) -> Hub:
+def rebuild(description: dict, where: str) -> Hub:
     """The detector that `describe` described, with random weights; its source need not be there any more."""
     config = dict(description["config"])
     config = library().AutoConfig.for_model(config.pop("model_type"), **config)
-    model = _automatic(description["kind"]).from_config(config, dtype=torch.float32, attn_implementation="eager")
+    model = _automatic(description["modality"]).from_config(config, dtype=torch.float32, attn_implementation="eager")
     fixed = {
         key: tuple(value) if isinstance(value, list) else value for key, value in description["preprocessing"].items()
     }
-    return Hub(model, Preprocessing(**fixed), description["real"], description["fake"], description["kind"])
+    return Hub(model, Preprocessing(**fixed), description["real"], description["fake"], description["modality"])
 
 
 def library() -> ModuleType:
@@ -150,7 +153,7 @@ def library() -> ModuleType:
     except ImportError:
         raise InputError(
             "models of the hub, efficientnet-b4 and vit-b16 need transformers, which is not installed; "
-            "install rrlib[hub]"
+            "install it with `pip install 'transformers>=5,<6'`"
         ) from None
     return transformers
 
@@ -206,18 +209,18 @@ def _preprocessing(folder: Path, where: str) -> Preprocessing:
     raise InputError(f"{where} holds no {PREPROCESSORS[0]}; save the model's image processor there")
 
 
-def _automatic(kind: str) -> type:
+def _automatic(modality: Modality) -> Any:
     automatic = {"image": "AutoModelForImageClassification", "video": "AutoModelForVideoClassification"}
-    return getattr(library(), automatic[kind])
+    return getattr(library(), automatic[modality])
 
 
-def _model(folder: Path, where: str, kind: str) -> nn.Module:
+def _model(folder: Path, where: str, modality: Modality) -> nn.Module:
     if not list(folder.glob("*.safetensors")):
         raise InputError(
             f"{where} holds no safetensors (pickles, such as pytorch_model.bin, can run code); "
             "save the model again with save_pretrained"
         )
-    automatic = _automatic(kind)
+    automatic = _automatic(modality)
     try:
         model, report = automatic.from_pretrained(
             folder,
@@ -240,7 +243,7 @@ def _check_runs(detector: Hub, where: str) -> None:
     """One black image or clip goes through; a model that resizes nothing leaves the size to its user."""
     if detector.preprocessing.resize is None:
         return
-    shape = (1, detector.frames or 16, 3, 64, 64) if detector.kind == "video" else (1, 3, 64, 64)
+    shape = (1, detector.frames or 16, 3, 64, 64) if detector.modality == "video" else (1, 3, 64, 64)
     try:
         with torch.no_grad():
             logits = detector(torch.zeros(shape))

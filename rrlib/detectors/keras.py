@@ -18,6 +18,7 @@ from rrlib.errors import InputError
 
 PUBLISHED: dict[str, type[Meso4] | type[MesoInception4]] = {"meso4": Meso4, "mesoinception4": MesoInception4}
 INPUT_SIZE = 256
+SUFFIXES = (".h5", ".hdf5")
 KINDS = {nn.Conv2d: "conv2d", nn.BatchNorm2d: "batch_normalization", nn.Linear: "dense"}
 # Keras's name of a weight → torch's; kernels need their axes turned as well.
 NAMES = {

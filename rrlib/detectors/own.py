@@ -9,19 +9,19 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from rrlib.detectors.contract import check_logits
+from rrlib.detectors.contract import Modality, check_logits
 from rrlib.errors import InputError
 
-TAKES = ("image", "clip")
+MODALITIES = ("image", "video")
 FRAMES = 4  # of the clip on which a factory's detector is tried, unless the factory says otherwise
 
 
 def factory(name: str) -> Callable[[int], nn.Module]:
     """The callable that `package.module:factory` names; it takes input_size and returns a detector.
 
-    It may carry two attributes: `takes`, "image" (the default) or "clip", and `frames`, the number of frames that its
-    detector needs. Raises InputError if the module cannot be imported, has no such name, or if that is not callable or
-    takes something else.
+    It may carry two attributes: `modality`, "image" (the default) or "video", and `frames`, the number of frames that
+    its detector needs. Raises InputError if the module cannot be imported, has no such name, or if that is not callable
+    or is for something else.
 
     >>> factory("rrlib.detectors.resnet:ResNet").__name__
     'ResNet'
@@ -39,14 +39,16 @@ def factory(name: str) -> Callable[[int], nn.Module]:
     found = getattr(module, attribute)
     if not callable(found):
         raise InputError(f"python:{name} is a {type(found).__name__}; name a function or class that takes input_size")
-    if takes(found) not in TAKES:
-        raise InputError(f"python:{name}: its attribute takes is {takes(found)!r}; set it to {' or '.join(TAKES)}")
+    if modality(found) not in MODALITIES:
+        raise InputError(
+            f"python:{name}: its attribute modality is {modality(found)!r}; set it to {' or '.join(MODALITIES)}"
+        )
     return found
 
 
-def takes(found: Callable) -> str:
-    """What the factory's detector takes: "image" or "clip"."""
-    return getattr(found, "takes", "image")
+def modality(found: Callable) -> Modality:
+    """What the factory's detector takes: "image" or "video"."""
+    return getattr(found, "modality", "image")
 
 
 def sha256(name: str) -> str:
@@ -72,7 +74,7 @@ def make(name: str, input_size: int) -> nn.Module:
         raise InputError(f"python:{name} raised {_said(error)} for input_size {input_size}; correct it") from error
     if not isinstance(detector, nn.Module):
         raise InputError(f"python:{name} returned a {type(detector).__name__}; return a torch.nn.Module")
-    frames = (getattr(found, "frames", FRAMES),) if takes(found) == "clip" else ()
+    frames = (getattr(found, "frames", FRAMES),) if modality(found) == "video" else ()
     shape = (1, *frames, 3, input_size, input_size)
     modes = [(module, module.training) for module in detector.modules()]
     try:

@@ -1,7 +1,7 @@
-"""One cell, (data set, detector, attack), to one table, batch by batch."""
+"""A detector, its data and one attack or several to a result table, batch by batch."""
 
 import copy
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,10 +11,13 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset, Subset, default_collate
 from tqdm import tqdm
 
-from rrlib import attacks
+from rrlib import attacks, detectors
 from rrlib.attacks import Clean, Rule
-from rrlib.detectors import FastCopy, check_logits, fast_copy, frozen, place, place_batch
-from rrlib.metrics import functional
+from rrlib.detectors import Surrogate, batch_to_device, check_logits, frozen, to_device
+from rrlib.evaluation.samples import labelled
+from rrlib.metrics import probability_shift
+
+TRIED = 16  # samples on which a surrogate must agree with its detector; of every run, however it is cut into batches
 
 
 class Cell(NamedTuple):
@@ -34,7 +37,7 @@ class Measured(NamedTuple):
     epsilon: float
     p_attacked: torch.Tensor | None  # (N, 2) on the processor; None at ε = 0, where it is the clean one
     linf: torch.Tensor  # (N,)
-    gradient: torch.Tensor | None  # (N,) bool
+    has_gradient: torch.Tensor | None  # (N,) bool
 
 
 def probabilities(logits: torch.Tensor) -> torch.Tensor:
@@ -51,36 +54,96 @@ def scores_over_time(detector: nn.Module, clip: torch.Tensor) -> list[float]:
 
     `detector` takes clips of any length; it is run in eval mode on its own device.
     """
-    device = next((parameter.device for parameter in detector.parameters()), "cpu")
-    frames = place_batch(clip[None], device, detector)
+    frames = batch_to_device(clip[None], device_of(detector), detector)
     with frozen(detector), torch.no_grad():
         seen = [detector(frames[:, : count + 1]) for count in range(len(clip))]
     return [float(probabilities(check_logits(logits, 1, type(detector).__name__))[0, 1]) for logits in seen]
 
 
 def evaluate(
-    detector: nn.Module, dataset: Dataset, attack: str | Rule, epsilons: Sequence[float], **options: object
+    detector: nn.Module,
+    data: object,
+    attack: str | Rule | Mapping[str, Rule],
+    epsilons: Sequence[float] | np.ndarray | torch.Tensor,
+    *,
+    distance: str = "linf",
+    seed: int = 0,
+    batch_size: int | None = None,
+    device: torch.device | str | None = None,
+    workers: int = 0,
+    fold: bool = True,
+    compiled: bool = False,
+    dataset_name: str = "",
+    detector_name: str = "",
 ) -> pd.DataFrame:
-    """Attack every sample of `dataset` at every epsilon: the result table of `tables.py`, sample by sample.
+    """Attack every sample of `data` at every epsilon: the result table of `tables.py`, sample by sample.
 
-    All of `batches` in one frame; it says what the arguments and options are.
+    Args:
+        detector: pixels in [0, 1] to logits (N, 2), [real, fake]; it is copied and stays as it is.
+        data: (images, labels) as tensors or arrays, a data set of (image, label) such as a TensorDataset, a DataLoader
+            of one, or a data set of this project; images (N, 3, H, W) or clips (N, T, 3, H, W), labels 0 real, 1 fake.
+        attack: a name such as "pgd", a rule from `attacks.rule`, or several by name: attacks that share a way through
+            the ball are then measured together, and the table has the rows of each below each other.
+        epsilons: radii of the L∞ ball, increasing, in pixel units [0, 1]; 0 is the clean input.
+        distance: of probability vectors, a name in `metrics.DISTANCES`.
+        seed: of the random starts; each sample has its own, so that batches do not matter.
+        batch_size: a DataLoader's own if that is given, else 128; speed and memory, no result, depends on it.
+        device: where to compute; that of the detector unless given.
+        workers: processes that read samples ahead.
+        fold: let the attacks follow the gradients of a surrogate, a copy with batch norms folded into convolutions, if
+            it agrees with the detector; `attrs["attacked"]` says which it was. What is reported is always what the
+            detector itself says.
+        compiled: let torch.compile rewrite the surrogate; for a GPU.
+        dataset_name, detector_name: what the table calls them.
 
-    >>> from rrlib.detectors.catalogue import build
-    >>> class TwoImages(torch.utils.data.Dataset):
-    ...     table = pd.DataFrame({"sample": ["a", "b"], "group": ["a", "b"], "label": [0, 1]})
-    ...     def __len__(self): return 2
-    ...     def __getitem__(self, i): return torch.full((3, 32, 32), 0.5), i, i
-    >>> table = evaluate(build("resnet", 32, seed=0), TwoImages(), "fgsm", [0, 0.1])
+    Raises InputError if the detector breaks its contract, and for data, epsilons and attacks that cannot be used.
+
+    >>> from rrlib.detectors import build
+    >>> x, y = torch.rand(2, 3, 32, 32), torch.tensor([0, 1])
+    >>> table = evaluate(build("resnet", 32, seed=0), (x, y), "fgsm", [0, 0.1])
     >>> table[["sample", "epsilon"]].values.tolist()
-    [['a', 0.0], ['a', 0.1], ['b', 0.0], ['b', 0.1]]
+    [['0', 0.0], ['0', 0.1], ['1', 0.0], ['1', 0.1]]
     """
-    return joined(batches(detector, dataset, attack, epsilons, **options))
+    if isinstance(data, DataLoader) and batch_size is None:
+        batch_size = data.batch_size
+    rules = attack if isinstance(attack, Mapping) else _by_name(attack)
+    return joined(
+        batches(
+            detector,
+            labelled(data),
+            rules,
+            increasing(epsilons),
+            distance=distance,
+            seed=seed,
+            batch_size=batch_size or 128,
+            device=device,
+            workers=workers,
+            fold=fold,
+            compiled=compiled,
+            dataset_name=dataset_name,
+            detector_name=detector_name,
+        )
+    )
+
+
+def increasing(epsilons: Sequence[float] | np.ndarray | torch.Tensor) -> list[float]:
+    """Epsilons of any kind as plain numbers; InputError unless they increase inside [0, 1].
+
+    >>> increasing(np.array([0, 0.5])), increasing(torch.tensor([0.25]))
+    ([0.0, 0.5], [0.25])
+    """
+    listed = epsilons.tolist() if isinstance(epsilons, np.ndarray | torch.Tensor) else epsilons
+    attacks.check_epsilons(listed)
+    return [float(epsilon) for epsilon in listed]
 
 
 def joined(parts: Iterable[pd.DataFrame]) -> pd.DataFrame:
-    """The batches of one cell as one table."""
+    """The batches of an evaluation as one table; of several attacks one below the other."""
     parts = list(parts)
     table = pd.concat(parts, ignore_index=True)
+    if table["attack"].nunique() > 1:
+        order = {name: number for number, name in enumerate(table["attack"].unique())}
+        table = table.sort_values("attack", key=lambda names: names.map(order), kind="stable", ignore_index=True)
     table.attrs = parts[0].attrs
     return table
 
@@ -88,123 +151,130 @@ def joined(parts: Iterable[pd.DataFrame]) -> pd.DataFrame:
 def batches(
     detector: nn.Module,
     dataset: Dataset,
-    attack: str | Rule,
+    rules: Mapping[str, Rule],
     epsilons: Sequence[float],
     *,
-    cell: Cell | None = None,
     distance: str = "linf",
     seed: int = 0,
     batch_size: int = 128,
-    device: torch.device | str = "cpu",
+    device: torch.device | str | None = None,
     workers: int = 0,
     fold: bool = True,
     compiled: bool = False,
     first: int = 0,
+    dataset_name: str = "",
+    detector_name: str = "",
 ) -> Iterator[pd.DataFrame]:
     """The table's rows, batch after batch, beginning with batch number `first`; memory is that of one batch.
 
-    `dataset` gives (pixels, label, index) and has a `table` with sample, group and label, as `datasets.load` returns.
-    The detector is copied and stays as it is. Batch size, order and `workers`, the processes that read samples ahead,
-    do not change a row beyond the rounding of float32 sums.
+    As `evaluate` says, with `dataset` as `samples.labelled` gives it and attacks by name. Batch size, order and
+    `workers` do not change a row beyond the rounding of float32 sums.
 
-    With `fold` the attack climbs a copy with batch norms folded in, once that agrees with the detector on the first
-    batch (`detectors.folding`); `attrs["attacked"]` of each frame says what was climbed. What is reported is always
-    what the detector itself says of the attacked images. `compiled` has torch.compile rewrite the copy: up to minutes
-    at the start, for a GPU. Raises InputError if the detector breaks its contract.
-
-    Work per batch: the attack's gradients and at most one forward per ε > 0 (see `measure`); the clean forward too,
-    unless the attack has asked the same network for its clean gradient.
+    Work per batch: the gradients of each way through the ball that several attacks may share, and at most one forward
+    per attack and ε > 0; the clean forward too, unless an attack has asked the same network for its clean gradient.
     """
-    cell = cell or Cell("", type(detector).__name__, str(attack))
-    detector = place(copy.deepcopy(detector).eval(), device, dataset[0][0])
-    attacked = climbed(detector, dataset, batch_size, device, fold, compiled, cell.detector)
+    name = detector_name or type(detector).__name__
+    device = device_of(detector) if device is None else torch.device(device)
+    detector = to_device(copy.deepcopy(detector).eval(), device, dataset[0][0])
+    surrogate = surrogate_of(detector, dataset, device, fold, compiled, name)
     done = min(first * batch_size, len(dataset))
     loader = DataLoader(
         Subset(dataset, range(done, len(dataset))),
         batch_size=batch_size,
         num_workers=workers,
-        pin_memory=torch.device(device).type == "cuda",
+        pin_memory=device.type == "cuda",
         # every pass over a loader draws a number, without a generator from the global one
         generator=torch.Generator(),
     )
-    with tqdm(total=len(dataset), initial=done, desc=str(cell), unit="sample") as progress:
+    description = "/".join(filter(None, (dataset_name, name, ", ".join(rules))))
+    with tqdm(total=len(dataset), initial=done, desc=description, unit="sample") as progress:
         for x, labels, samples in loader:
-            x, labels = place_batch(x, device, detector), labels.to(device)
-            clean = Clean(attacked.detector, x, labels, cell.detector)
-            steps = attacks.sweep(
-                attack, attacked.detector, x, labels, epsilons, seed=seed, samples=samples, clean=clean
+            x, labels = batch_to_device(x, device, detector), labels.to(device)
+            clean = Clean(surrogate.detector, x, labels, name)
+            sweeps = attacks.sweep_together(
+                rules, surrogate.detector, x, labels, epsilons, seed=seed, samples=samples, clean=clean
             )
-            measured = list(measure(steps, detector, x, cell.detector))
-            same = attacked.detector is detector
-            p_clean = probabilities((clean if same else Clean(detector, x, labels, cell.detector)).logits())
-            rows = [_columns(step, p_clean, distance) for step in measured]
-            part = _interleave(rows, dataset.table.iloc[samples.numpy()], epsilons)
-            part = part.assign(dataset=cell.dataset, detector=cell.detector, attack=cell.attack)
-            part.attrs = {"attacked": attacked.description}
+            measured = measure(sweeps, detector, x, name)
+            same = surrogate.detector is detector
+            p_clean = probabilities((clean if same else Clean(detector, x, labels, name)).logits())
+            about = dataset.table.iloc[samples.numpy()][["sample", "group"]].reset_index(drop=True)
+            about["label"] = labels.cpu().numpy()
+            tables = [_rows(attack, steps, p_clean, distance, about) for attack, steps in measured.items()]
+            part = pd.concat(tables, ignore_index=True).assign(dataset=dataset_name, detector=name)
+            part.attrs = {"attacked": surrogate.description}
             yield part
             progress.update(len(x))
 
 
-def climbed(
-    detector: nn.Module,
-    dataset: Dataset,
-    batch_size: int,
-    device: torch.device | str,
-    fold: bool,
-    compiled: bool,
-    name: str,
-) -> FastCopy:
-    """What an attack climbs: `detector`, on its device, or its fast copy if they agree on the data set's first batch.
+def surrogate_of(
+    detector: nn.Module, dataset: Dataset, device: torch.device, fold: bool, compiled: bool, name: str
+) -> Surrogate:
+    """Whose gradients an attack follows: those of `detector`, or of its surrogate if they agree on a few samples.
 
-    That batch decides even for a run that goes on after an interruption, so that both climb the same.
+    The data set's first samples decide, the same of every run, however it is cut into batches and wherever it begins.
     """
-    attacked = FastCopy(detector, "the detector itself")
+    surrogate = Surrogate(detector, "the detector itself")
     if fold:
-        first = default_collate([dataset[number][0] for number in range(min(batch_size, len(dataset)))])
-        attacked = fast_copy(detector, place_batch(first, device, detector), name)
+        first = default_collate([dataset[number][0] for number in range(min(TRIED, len(dataset)))])
+        surrogate = detectors.surrogate(detector, batch_to_device(first, device, detector), name)
     if compiled:
-        return FastCopy(torch.compile(attacked.detector), f"{attacked.description}; compiled")
-    return attacked
+        return Surrogate(torch.compile(surrogate.detector), f"{surrogate.description}; compiled")
+    return surrogate
 
 
 def measure(
-    steps: Iterable[attacks.Attacked], detector: nn.Module, x: torch.Tensor, name: str = ""
-) -> Iterator[Measured]:
-    """What the detector, in eval mode, says of the attacked images of each ε; it looks at no clean ones.
+    sweeps: Iterable[tuple[float, Mapping[str, attacks.Attacked]]], detector: nn.Module, x: torch.Tensor, name: str = ""
+) -> dict[str, list[Measured]]:
+    """What the detector, in eval mode, says of the attacked images of each attack and ε; it looks at no clean ones.
 
     It is asked once for images that a larger ε leaves as they are, as `cw_l2` does when all it found lies in the ball.
     """
-    images = None
-    for step in steps:
-        if step.epsilon == 0:
-            yield Measured(0.0, None, torch.zeros(len(x)), None)
-            continue
-        if images is None or not torch.equal(step.images, images):
-            images = step.images
-            with torch.no_grad():
-                p_attacked = probabilities(check_logits(detector(images), len(x), name or type(detector).__name__))
-            linf = (images - x).abs_().amax(tuple(range(1, x.dim())))
-        yield Measured(step.epsilon, p_attacked, linf, step.gradient)
+    found: dict[str, list[Measured]] = {}
+    images: dict[str, torch.Tensor] = {}
+    for epsilon, attacked in sweeps:
+        for attack, step in attacked.items():
+            steps = found.setdefault(attack, [])
+            if epsilon == 0:
+                steps.append(Measured(0.0, None, torch.zeros(len(x)), None))
+            elif attack in images and torch.equal(step.images, images[attack]):
+                steps.append(steps[-1]._replace(epsilon=epsilon, has_gradient=step.has_gradient))
+            else:
+                images[attack] = step.images
+                with torch.no_grad():
+                    p = probabilities(check_logits(detector(step.images), len(x), name or type(detector).__name__))
+                linf = (step.images - x).abs_().amax(tuple(range(1, x.dim())))
+                steps.append(Measured(epsilon, p, linf, step.has_gradient))
+    return found
 
 
-def _columns(step: Measured, p_clean: torch.Tensor, distance: str) -> dict[str, np.ndarray]:
+def device_of(detector: nn.Module) -> torch.device:
+    """Where a detector's weights lie; the processor for one that has none."""
+    return next((parameter.device for parameter in detector.parameters()), torch.device("cpu"))
+
+
+def _by_name(attack: str | Rule) -> dict[str, Rule]:
+    return {attack: attacks.rule(attack)} if isinstance(attack, str) else {str(attack): attack}
+
+
+def _rows(
+    attack: str, steps: Sequence[Measured], p_clean: torch.Tensor, distance: str, about: pd.DataFrame
+) -> pd.DataFrame:
+    """One attack's rows of one batch, ordered by sample and then by epsilon."""
+    by_epsilon = [
+        about.assign(attack=attack, epsilon=float(step.epsilon), **_numbers(step, p_clean, distance)) for step in steps
+    ]
+    return pd.concat(by_epsilon).sort_index(kind="stable")
+
+
+def _numbers(step: Measured, p_clean: torch.Tensor, distance: str) -> dict[str, object]:
     """The numbers of one epsilon, each (N,)."""
     p_attacked = p_clean if step.p_attacked is None else step.p_attacked
     none = pd.array([pd.NA] * len(p_clean), dtype="boolean")
+    found = none if step.has_gradient is None else pd.array(step.has_gradient.cpu().numpy(), dtype="boolean")
     return {
         "p_clean": p_clean[:, 1].numpy(),
         "p_attacked": p_attacked[:, 1].numpy(),
-        "shift": functional.probability_shift(p_clean, p_attacked, distance).numpy(),
+        "shift": probability_shift(p_clean, p_attacked, distance).numpy(),
         "linf": step.linf.cpu().double().numpy(),
-        "gradient": none if step.gradient is None else pd.array(step.gradient.cpu().numpy(), dtype="boolean"),
+        "gradient": found,
     }
-
-
-def _interleave(rows: list[dict[str, np.ndarray]], samples: pd.DataFrame, epsilons: Sequence[float]) -> pd.DataFrame:
-    """One batch, ordered by sample and then by epsilon."""
-    by_epsilon = [
-        pd.DataFrame(columns).assign(epsilon=float(epsilon), **{key: samples[key].to_numpy() for key in samples})
-        for epsilon, columns in zip(epsilons, rows, strict=True)
-    ]
-    batch = pd.concat(by_epsilon)
-    return batch.sort_index(kind="stable").reset_index(drop=True)

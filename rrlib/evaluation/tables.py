@@ -12,15 +12,14 @@
 | gradient | whether the attack had a non-zero gradient; missing where it asks for none (noise, ε = 0) |
 """
 
-import os
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from rrlib import files
 from rrlib.errors import InputError
 
 SCHEMA = pa.schema(
@@ -68,32 +67,9 @@ def write(path: Path, table: pd.DataFrame) -> None:
 
     `table.attrs`, texts by name (what was attacked, say), go with it.
     """
-    with _unfinished(Path(path)) as unfinished:
-        arrow = _arrow(table, str(path))
+    arrow = _arrow(table, str(path))
+    with files.whole(path) as unfinished:
         pq.write_table(arrow, unfinished, compression="zstd")
-
-
-def join(path: Path, parts: Sequence[Path]) -> None:
-    """One table from several, a row group each, whole or not at all; in memory there is one at a time."""
-    with _unfinished(Path(path)) as unfinished:
-        schema = pq.read_schema(parts[0])
-        with pq.ParquetWriter(unfinished, schema, compression="zstd") as writer:
-            for part in parts:
-                writer.write_table(pq.read_table(part).cast(schema))
-
-
-@contextmanager
-def _unfinished(path: Path) -> Iterator[Path]:
-    """A name beside `path` to write to; what lies there afterwards becomes `path`, unless writing failed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        yield unfinished
-        os.replace(unfinished, path)
-    except OSError as error:
-        raise InputError(f"{path} cannot be written ({error}); make room there and run again") from error
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def _arrow(table: pd.DataFrame, where: str) -> pa.Table:

@@ -11,26 +11,9 @@ from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from rrlib import attacks
-from rrlib.attacks import PGD, check_whole
-from rrlib.detectors import place
+from rrlib.detectors import to_device
 from rrlib.errors import InputError
-
-
-@dataclass(frozen=True)
-class Adversarial:
-    """Every second training image is replaced by its PGD image (Madry et al. 2018) of this ε and so many steps.
-
-    ε is in pixel units. It grows evenly over the first half of the epochs: a network that has learned nothing yet
-    would only learn that nothing can be learned.
-    """
-
-    epsilon: float
-    steps: int = 3
-
-    def __post_init__(self) -> None:
-        attacks.check_epsilons([self.epsilon], "epsilon")
-        check_whole("steps", self.steps)
+from rrlib.evaluation.adversarial import Adversarial
 
 
 @dataclass(frozen=True)
@@ -72,7 +55,7 @@ def train(
     `best_epoch` (from 1), `temperature` and the validation losses before and after it. Same seed, same machine: the
     same weights. Raises InputError when the loss stops being a number.
     """
-    place(detector, device, training_set[0][0])
+    to_device(detector, device, training_set[0][0])
     optimiser = torch.optim.AdamW(detector.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
     history, best = [], None
     with torch.random.fork_rng(), tqdm(total=recipe.epochs, desc=f"train {name}", unit="epoch") as progress:
@@ -135,10 +118,10 @@ def _epoch(detector, batches, recipe, optimiser, schedule, order, epoch, device)
         x = torch.where(flip.view(-1, *[1] * (x.dim() - 1)), x.flip(-1), x).to(device)
         labels = labels.to(device)
         if recipe.adversarial:
-            part = slice(0, None, 2)
-            strength = min(1, 2 * epoch / recipe.epochs)
-            x[part] = _attacked(detector, x[part], labels[part], recipe.adversarial, strength, samples[part], epoch)
-        loss = cross_entropy(detector(x), labels)
+            strength = min(1, 2 * epoch / recipe.epochs)  # grows evenly over the first half of the epochs
+            loss = recipe.adversarial.loss(detector, x, labels, samples, strength, seed=epoch)
+        else:
+            loss = cross_entropy(detector(x), labels)
         if not loss.isfinite():
             return loss.item()
         optimiser.zero_grad()
@@ -149,19 +132,13 @@ def _epoch(detector, batches, recipe, optimiser, schedule, order, epoch, device)
     return total / count
 
 
-def _attacked(detector, x, labels, adversarial: Adversarial, strength: float, samples, seed: int) -> torch.Tensor:
-    rule, epsilon = PGD(steps=adversarial.steps), strength * adversarial.epsilon
-    (attacked,) = attacks.sweep(rule, detector, x, labels, [epsilon], seed=seed, samples=samples)
-    return attacked.images
-
-
 def _logits(detector, dataset, recipe, device, adversarial: Adversarial | None = None):
     """Logits and labels of a whole set, on the processor."""
     logits, all_labels = [], []
     for x, labels, samples in DataLoader(dataset, recipe.batch_size, generator=torch.Generator()):
         x, labels = x.to(device), labels.to(device)
         if adversarial:
-            x = _attacked(detector, x, labels, adversarial, 1.0, samples, seed=0)
+            x = adversarial.attacked(detector, x, labels, samples)
         with torch.no_grad():
             logits.append(detector(x).cpu())
         all_labels.append(labels.cpu())
@@ -178,7 +155,7 @@ def _validate(detector, dataset, recipe, device) -> dict[str, float]:
     }
     row["selection_loss"] = row["validation_loss"]
     if recipe.adversarial and math.isfinite(row["validation_loss"]):
-        logits, labels = _logits(detector, dataset, recipe, device, recipe.adversarial)
-        row["validation_robust_accuracy"] = float((logits.argmax(1) == labels).double().mean())
-        row["selection_loss"] = (row["validation_loss"] + float(cross_entropy(logits, labels))) / 2
+        attacked, _ = _logits(detector, dataset, recipe, device, recipe.adversarial)
+        row["validation_robust_accuracy"] = float((attacked.argmax(1) == labels).double().mean())
+        row["selection_loss"] = recipe.adversarial.weigh(logits, attacked, labels)
     return row

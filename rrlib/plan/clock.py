@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 
+from rrlib.detectors import batch_to_device, fold, to_device
 from rrlib.detectors import catalogue as detectors
-from rrlib.detectors import fold, place, place_batch
 from rrlib.devices import resolve
 from rrlib.sources import owner
 from rrlib.study import Detector, Study
@@ -71,8 +71,8 @@ def _pace(entry: Detector, study: Study, frames: int, device: torch.device) -> P
     network = detectors.build(entry.architecture, entry.input_size, entry.seed).eval()
     shape = (*([frames] if frames else []), 3, entry.input_size, entry.input_size)
     x = torch.rand(1, *shape, generator=torch.Generator().manual_seed(0))
-    network = place(network, device, x[0])
-    x = place_batch(x, device, network)
+    network = to_device(network, device, x[0])
+    x = batch_to_device(x, device, network)
     climbed = fold(network, x)[0] if study.fold else network.requires_grad_(False)
     return _timed(climbed, x, lambda logits: (logits[:, 1] - logits[:, 0]).sum())
 

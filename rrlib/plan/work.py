@@ -8,7 +8,7 @@ import pandas as pd
 
 from rrlib.attacks import Rule
 from rrlib.datasets import manifest
-from rrlib.evaluation import Recipe
+from rrlib.evaluation import Madry, Recipe, Trades
 from rrlib.sources import OUTPUTS, Source, owner
 from rrlib.study import Study, dataset_folder
 
@@ -62,11 +62,19 @@ def asked_by(rule: Rule, epsilons: tuple[float, ...]) -> Asked | None:
 def asked_by_training(recipe: Recipe, samples: Samples) -> Asked:
     """What training costs: a step on every training sample, a forward on every validation sample, epoch by epoch.
 
-    A step counts as one and a half gradients with respect to pixels. Adversarial training attacks every second
-    training sample, and every validation sample, each epoch.
+    A step counts as one and a half gradients with respect to pixels. Each epoch adversarial training attacks every
+    second training sample (`madry`), or every one, and learns from it clean and attacked (`trades`); and it attacks
+    every validation sample.
     """
+    match recipe.adversarial:
+        case Trades(steps=steps, beta=beta) if beta > 0:
+            train = Asked(2 * TRAINING_STEP + steps, 1)
+        case Madry(steps=steps):
+            train = Asked(TRAINING_STEP + steps / 2, 0)
+        case _:
+            train = Asked(TRAINING_STEP, 0)
+    train = train.times(samples.train)
     steps = recipe.adversarial.steps if recipe.adversarial else 0
-    train = Asked(TRAINING_STEP + steps / 2, 0).times(samples.train)
     validation = Asked(steps, 2 if steps else 1).times(samples.validation)
     return (train + validation).times(recipe.epochs)
 

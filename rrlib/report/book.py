@@ -8,34 +8,66 @@ import sys
 import tempfile
 from pathlib import Path
 
-from rrlib import study
+import yaml
+
+from rrlib import files, study
 from rrlib.errors import InputError
+from rrlib.evaluation import Cell
 from rrlib.report import notebooks
 from rrlib.study import paths
 
 PROSE = Path("book")
-NOTEBOOKS = paths.OUTPUTS / "notebooks"
+SINGLE = ("index", "figure1", "linearity")  # pages of the whole study, each a notebook of that name
 
 
 def pages(found: study.Study) -> list[Path]:
-    """The executed notebooks that the study's book holds, relative to outputs/notebooks."""
-    datasets = [Path("datasets", f"{dataset}.ipynb") for dataset in found.datasets]
-    training = [Path("training", f"{'-'.join(pair)}.ipynb") for pair in found.pairs()]
-    evaluations = [Path("evaluations", f"{'-'.join(cell)}.ipynb") for cell in found.cells()]
-    return [*map(Path, ("index.ipynb", "figure1.ipynb", "linearity.ipynb")), *datasets, *training, *evaluations]
+    """The executed notebooks that the study's book holds, relative to outputs/notebooks; so they lie in the book."""
+    of_detectors = [job.target for pair in found.pairs() for job in pages_of_detector(found, *pair)]
+    whole = [*map(paths.dataset_page, found.datasets), *of_detectors]
+    return [*(Path(f"{name}.ipynb") for name in SINGLE), *(page.relative_to(paths.NOTEBOOKS) for page in whole)]
+
+
+def pages_of_detector(found: study.Study, dataset: str, detector: str) -> list[notebooks.Job]:
+    """What makes the pages of a detector on a data set: one about the detector, one for each attack."""
+    names = {"dataset": dataset, "detector": detector}
+    jobs = [notebooks.Job("detector", paths.detector_page(dataset, detector), names)]
+    for attack in study.half_of(found, dataset, detector).attacks:
+        target = paths.evaluation_page(Cell(dataset, detector, attack))
+        jobs.append(notebooks.Job("evaluation", target, names | {"attack": attack}))
+    return jobs
+
+
+def contents(found: study.Study, given: dict) -> dict:
+    """The table of contents of book/_toc.yml with the study's own pages below the chapters `data` and `detectors`."""
+    below = {
+        "data": [{"file": f"datasets/{dataset}"} for dataset in found.datasets],
+        "detectors": [
+            {"file": entries[0], "sections": [{"file": entry} for entry in entries[1:]]}
+            for pair in found.pairs()
+            if (entries := [_entry(job.target) for job in pages_of_detector(found, *pair)])
+        ],
+    }
+    for part in given["parts"]:
+        for chapter in part["chapters"]:
+            if chapter["file"] in below:
+                chapter["sections"] = below[chapter["file"]]
+    return given
 
 
 def build(target: Path) -> Path:
     """Build the book into the folder `target` and return the path of its first page.
 
     Only the pages of the present study are taken. Raises InputError for a page that is missing, holds an error, or
-    makes Sphinx warn (a broken link, say); `target` is then as before.
+    makes Sphinx warn (a broken link, say), and for a `target` that holds what is not ours; `target` is then as before.
     """
     with tempfile.TemporaryDirectory(prefix=".book-", dir=paths.OUTPUTS) as folder:
         source = Path(folder, "source")
         shutil.copytree(PROSE, source)
-        for page in pages(study.load()):
-            _take(NOTEBOOKS / page, source / page)
+        found = study.load()
+        toc = source / "_toc.yml"
+        toc.write_text(yaml.safe_dump(contents(found, yaml.safe_load(toc.read_text())), sort_keys=False))
+        for page in pages(found):
+            _take(paths.NOTEBOOKS / page, source / page)
         run = subprocess.run(
             [Path(sys.executable).with_name("jupyter-book"), "build", "--quiet",
              "--warningiserror", "--nitpick", "--keep-going", str(source)],
@@ -48,10 +80,15 @@ def build(target: Path) -> Path:
             raise InputError(f"the book has faults; mend them in book/ or notebooks/: {_faults(run.stdout, source)}")
         # Sphinx's note to its own next build; it names the temporary folder, so no two builds would be alike
         (built / ".buildinfo").unlink(missing_ok=True)
-        if target.exists():
-            shutil.rmtree(target)
+        files.mark(built)
+        files.remove(target)
+        target.parent.mkdir(parents=True, exist_ok=True)
         os.replace(built, target)
     return target / "index.html"
+
+
+def _entry(page: Path) -> str:
+    return page.relative_to(paths.NOTEBOOKS).with_suffix("").as_posix()
 
 
 def _take(page: Path, place: Path) -> None:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -13,7 +13,7 @@ from rrlib.datasets import Kind, definition
 from rrlib.detectors import catalogue as detectors
 from rrlib.devices import DEVICES
 from rrlib.errors import InputError
-from rrlib.evaluation import Adversarial, Cell, Recipe
+from rrlib.evaluation import METHODS, Adversarial, Cell, Recipe
 from rrlib.metrics import functional
 from rrlib.sources import Source, awaited
 from rrlib.sources import catalogue as published
@@ -66,7 +66,8 @@ class Half:
 class Study:
     """What is evaluated. Epsilons are pixel units in [0, 1], tolerances are shifts ≥ 0.
 
-    `sources` are fetched first: entries of data/catalogue.yaml, by name, as the study changes them.
+    `sources` are fetched first: entries of data/catalogue.yaml, by name, as the study changes them. With `retrain` no
+    checkpoint is taken that the repository gives.
     """
 
     seed: int
@@ -75,6 +76,7 @@ class Study:
     workers: int
     fold: bool
     compiled: bool
+    retrain: bool
     distance: str
     epsilons: tuple[float, ...]
     tolerances: tuple[float, ...]
@@ -131,6 +133,7 @@ def load(path: Path = PARAMS) -> Study:
         workers=entries.whole(given["workers"], f"{where}: workers", 0),
         fold=entries.choice(given["fold"], (True, False), f"{where}: fold"),
         compiled=entries.choice(given["compiled"], (True, False), f"{where}: compiled"),
+        retrain=entries.choice(given["retrain"], (True, False), f"{where}: retrain"),
         distance=entries.choice(given["distance"], functional.DISTANCES, f"{where}: distance"),
         epsilons=tuple(given["epsilons"]),
         tolerances=entries.tolerances(given["tolerances"], f"{where}: tolerances"),
@@ -160,7 +163,7 @@ def _half(given: dict, where: str, sources: dict[str, Source], video: bool) -> H
         if source := model_awaited(entry.architecture, sources.values()):
             _check_place(source.media == "videos", video, f"{where}detectors.{name}")
             continue
-        _check_place(detectors.takes_clips(entry.architecture), video, f"{where}detectors.{name}")
+        _check_place(detectors.architecture(entry.architecture).modality == "video", video, f"{where}detectors.{name}")
         _check_frames(entry.architecture, half.datasets, where, name)
     return half
 
@@ -180,7 +183,7 @@ def _check_place(takes_clips: bool, video: bool, where: str) -> None:
 
 
 def _check_frames(architecture: str, clips: dict[str, Kind], where: str, name: str) -> None:
-    needed = detectors.frames(architecture)
+    needed = detectors.architecture(architecture).frames
     for dataset, entry in clips.items():
         if needed is not None and entry.frames_each != needed:
             raise InputError(
@@ -195,6 +198,17 @@ def _check_apart(study: Study, where: str) -> None:
         both = getattr(study.image, part).keys() & getattr(study.video, part).keys()
         if both:
             raise InputError(f"{where}: {part} and video.{part} share the name {min(both)}; rename one")
+    joined: dict[str, tuple[str, str]] = {}
+    for pair in study.pairs():
+        before = joined.setdefault("-".join(pair), pair)  # so DVC names the stages of a pair
+        if before != pair:
+            raise InputError(
+                f"{where}: {' on '.join(reversed(before))} and {' on '.join(reversed(pair))} are both called "
+                f"{'-'.join(pair)} where stages are named; rename one of the detectors or data sets"
+            )
+    for half in (study.image, study.video):
+        if "detector" in half.attacks:  # the page of the detector itself lies beside those of its attacks
+            raise InputError(f"{where}: attacks.detector is the name of a page already; rename the attack")
     for name in study.of_frames:
         if paths.videos_name(name) in study.datasets:
             raise InputError(f"{where}: {paths.videos_name(name)} is what the videos of {name} are called; rename one")
@@ -209,7 +223,9 @@ def _detector(name: str, entry: object, where: str, sources: Iterable[Source]) -
     entry = entries.mapping(entry, where, required=("architecture", "input_size"), optional=optional)
     architecture = entry["architecture"]
     given = ("training" in entry) + ("weights" in entry)
-    if given == 2 or (given == 0 and not detectors.brings_weights(architecture)):
+    if given == 2 or (
+        given == 0 and not detectors.architecture(architecture, f"{where}.architecture: ").brings_weights
+    ):
         raise InputError(f"{where}: give either training (how to train it) or weights (a file with its sha256)")
     if ("weights" in entry) != ("sha256" in entry):
         raise InputError(f"{where}: weights and sha256 go together; `sha256sum FILE` prints what to write")
@@ -243,10 +259,20 @@ def _check_weights(entry: dict, where: str, sources: Iterable[Source]) -> None:
 def _recipe(entry: object, where: str) -> Recipe:
     entry = dict(entries.mapping(entry, f"{where}.training", optional=tuple(Recipe.__dataclass_fields__)))
     if entry.get("adversarial") is not None:
-        below = f"{where}.training.adversarial"
-        nested = entries.mapping(entry["adversarial"], below, required=("epsilon",), optional=("steps",))
-        entry["adversarial"] = entries.placed(below, Adversarial, **nested)
+        entry["adversarial"] = _adversarial(entry["adversarial"], f"{where}.training.adversarial")
     return entries.placed(where, Recipe, **entry)
+
+
+def _adversarial(entry: object, where: str) -> Adversarial:
+    if not isinstance(entry, dict) or "method" not in entry:
+        raise InputError(f"{where} holds {entry!r}; give its method, {' or '.join(METHODS)}, and that method's options")
+    method = METHODS[entries.choice(entry["method"], METHODS, f"{where}.method")]
+    options = [field for field in fields(method) if field.init]
+    needed = tuple(field.name for field in options if field.default is MISSING)
+    optional = tuple(field.name for field in options if field.default is not MISSING)
+    given = dict(entries.mapping(entry, where, ("method", *needed), optional))
+    del given["method"]
+    return entries.placed(where, method, **given)
 
 
 def _attack(name: str, entry: object, where: str) -> Rule:
@@ -270,3 +296,9 @@ def _check_highlight(study: Study, where: str) -> None:
     for half in (study.image, study.video):
         if half.cells():
             entries.choice(study.highlight.attack, half.attacks, f"{where}.attack")
+
+
+def known(name: str, allowed: Iterable[str], what: str) -> None:
+    """Raise InputError, with what is allowed, unless the study has that name."""
+    if name not in allowed:
+        raise InputError(f"{what} {name} is not in params.yaml; choose from {', '.join(allowed)}")

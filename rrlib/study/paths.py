@@ -4,8 +4,11 @@ from pathlib import Path
 
 from rrlib.evaluation import Cell
 
+DATA = Path("data")
 OUTPUTS = Path("outputs")
-VIDEOS = OUTPUTS / "videos"
+GIVEN = DATA / "checkpoints"
+RESULTS = OUTPUTS / "results"
+NOTEBOOKS = OUTPUTS / "notebooks"
 
 
 def dataset_folder(dataset: str) -> Path:
@@ -13,24 +16,69 @@ def dataset_folder(dataset: str) -> Path:
     return OUTPUTS / "datasets" / dataset
 
 
+def training_folder(dataset: str) -> Path:
+    """Where the whole of a drawn data set lies once something was trained on it."""
+    return OUTPUTS / "training" / dataset
+
+
+def given_path(dataset: str, detector: str) -> Path:
+    """Where the checkpoint lies that the repository gives for a detector on a data set, if it gives one."""
+    return GIVEN / dataset / f"{detector}.safetensors"
+
+
+def trained_path(dataset: str, detector: str) -> Path:
+    """Where `python -m rrlib train` puts what it trained."""
+    return OUTPUTS / "trained" / dataset / f"{detector}.safetensors"
+
+
 def checkpoint_path(dataset: str, detector: str) -> Path:
-    """Where the detector trained on that data set lies."""
+    """Where the detector lies that is measured on that data set."""
     return OUTPUTS / "checkpoints" / dataset / f"{detector}.safetensors"
 
 
-def unfinished_folder(cell: Cell) -> Path:
-    """Where the finished batches of the cell lie until its table is whole."""
-    return OUTPUTS / "unfinished" / cell.dataset / cell.detector / cell.attack
+def measured_folder(dataset: str, detector: str) -> Path:
+    """Where all that was ever measured of a detector on a data set lies, by key; DVC knows nothing of it."""
+    return OUTPUTS / "measured" / dataset / detector
+
+
+def unfinished_folder(dataset: str, detector: str) -> Path:
+    """Where the finished batches of an interrupted measurement lie."""
+    return OUTPUTS / "unfinished" / dataset / detector
+
+
+def tables_folder(dataset: str, detector: str) -> Path:
+    """Where the result tables of a detector on a data set lie, a file for each attack."""
+    return OUTPUTS / "tables" / dataset / detector
 
 
 def table_path(cell: Cell) -> Path:
     """Where the cell's result table lies."""
-    return OUTPUTS / "tables" / cell.dataset / cell.detector / f"{cell.attack}.parquet"
+    return tables_folder(cell.dataset, cell.detector) / f"{cell.attack}.parquet"
 
 
-def videos_path(cell: Cell) -> Path:
-    """Where the result table of the videos lies whose frames are the cell's samples."""
-    return VIDEOS / cell.dataset / cell.detector / f"{cell.attack}.parquet"
+def results_path(modality: str) -> Path:
+    """Where all tables of the study's images, or of its video, lie below each other in one file."""
+    return RESULTS / f"{modality}.parquet"
+
+
+def dataset_page(dataset: str) -> Path:
+    """The executed notebook about a data set."""
+    return NOTEBOOKS / "datasets" / f"{dataset}.ipynb"
+
+
+def detector_pages(dataset: str, detector: str) -> Path:
+    """The folder of the executed notebooks about a detector on a data set."""
+    return NOTEBOOKS / "detectors" / dataset / detector
+
+
+def detector_page(dataset: str, detector: str) -> Path:
+    """The executed notebook about how a detector was made."""
+    return detector_pages(dataset, detector) / "detector.ipynb"
+
+
+def evaluation_page(cell: Cell) -> Path:
+    """The executed notebook about a detector under one attack."""
+    return detector_pages(cell.dataset, cell.detector) / f"{cell.attack}.ipynb"
 
 
 def videos_name(dataset: str) -> str:

@@ -1,6 +1,7 @@
 """Each trap of torchattacks 3.5.1, shown where it stands and closed by the adapter."""
 
 import re
+import sys
 
 import pytest
 import torch
@@ -158,3 +159,9 @@ def test_an_option_of_the_wrong_type_says_so():
     x, labels = batch(1)
     with pytest.raises(InputError, match=re.escape("torchattacks:PGD fails on a detector with two logits (TypeError")):
         images(rule("torchattacks:PGD", steps="many"), Linear().eval(), x, labels, [0.1])
+
+
+def test_without_torchattacks_the_remedy_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torchattacks", None)
+    with pytest.raises(InputError, match=r"needs torchattacks, .* `pip install --no-deps torchattacks==3\.5\.1`$"):
+        rule("torchattacks:FGSM")

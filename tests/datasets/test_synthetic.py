@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -62,12 +63,22 @@ def test_half_of_every_split_is_fake_and_families_are_balanced(table):
     assert families.max() - families.min() <= 2
 
 
-def test_every_identity_has_eight_images_half_of_them_fake():
+def test_every_identity_has_eight_training_images_half_of_them_fake():
     shots = pd.DataFrame(plan("train", 800, tuple(FAMILIES)))
     images = shots.groupby("identity")["family"]
     assert (images.size() == 8).all()
     assert (images.agg(lambda families: (families == "").sum()) == 4).all()
     assert (images.nunique() == 4).all()  # real, and all three families
+
+
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_elsewhere_every_identity_has_a_real_image_and_a_fake_one(split):
+    shots = pd.DataFrame(plan(split, 384, tuple(FAMILIES)))
+    assert shots["identity"].nunique() == 192
+    real = shots["family"] == ""
+    assert (shots["identity"].value_counts() == 2).all()
+    assert (shots[real]["identity"].value_counts() == 1).all()
+    assert (shots[~real]["family"].value_counts() == 64).all()
 
 
 def test_splits_share_no_identity(table):
@@ -80,9 +91,9 @@ def test_the_same_identity_number_is_another_person_in_another_split():
 
 
 def test_a_donor_is_another_identity_of_the_same_split():
-    for count in (1, 6, 100):
-        shots = plan("test", count, tuple(FAMILIES))
-        identities = max(2, round(count / 8))
+    for split, count in product(("train", "test"), (1, 6, 100)):
+        shots = plan(split, count, tuple(FAMILIES))
+        identities = max(2, round(count / (8 if split == "train" else 2)))
         assert all(shot.donor != shot.identity and 0 <= shot.donor < identities for shot in shots)
 
 

@@ -229,10 +229,17 @@ def test_half_of_every_split_is_forged_by_all_families_and_splits_share_no_ident
     assert (table.groupby("group")["split"].nunique() == 1).all()
 
 
-def test_every_identity_has_four_real_clips_and_one_of_each_family():
+def test_every_identity_has_four_real_training_clips_and_one_of_each_family():
     families = pd.DataFrame(plan("train", 800, FAMILIES)).groupby("identity")["family"]
     assert (families.size() == 8).all()
     assert (families.nunique() == 5).all()
+
+
+def test_elsewhere_every_identity_has_a_real_clip_and_a_forged_one():
+    shots = pd.DataFrame(plan("test", 128, FAMILIES))
+    assert (shots.groupby("identity")["family"].agg(list).map(lambda families: families.count("")) == 1).all()
+    assert shots["identity"].nunique() == 64
+    assert (shots["family"].value_counts()[list(FAMILIES)] == 16).all()
 
 
 def test_drawn_clips_are_prepared_and_loaded_like_any_others(tmp_path):

@@ -9,7 +9,7 @@ from torch import nn
 from rrlib.attacks.gradients import margin_gradient
 from rrlib.detectors import catalogue
 from rrlib.detectors.backbones import efficientnet_b4, vit_b16
-from rrlib.detectors.folding import fold
+from rrlib.detectors.surrogates import fold
 from rrlib.errors import InputError
 
 

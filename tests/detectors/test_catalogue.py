@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from rrlib.detectors import checkpoints
-from rrlib.detectors.catalogue import ARCHITECTURES, CLIP_ARCHITECTURES, build, load
+from rrlib.detectors.catalogue import ARCHITECTURES, build, load
 from rrlib.detectors.contract import Calibrated, check_logits
-from rrlib.detectors.placement import place
+from rrlib.detectors.layout import to_device
 from rrlib.errors import InputError
 
 LARGE = {"xception", "efficientnet-b4", "vit-b16"}  # the same, where their own tests build them once
@@ -15,7 +15,7 @@ EACH = pytest.mark.parametrize("architecture", [name for name in ARCHITECTURES i
 
 def pixels(architecture: str, n: int, size: int) -> torch.Tensor:
     """n images, or n clips of three frames, whichever the architecture takes, in [0, 1)."""
-    shape = (n, 3, 3, size, size) if architecture in CLIP_ARCHITECTURES else (n, 3, size, size)
+    shape = (n, 3, 3, size, size) if ARCHITECTURES[architecture].modality == "video" else (n, 3, size, size)
     return torch.rand(shape, generator=torch.Generator().manual_seed(0))
 
 
@@ -69,11 +69,12 @@ def test_every_architecture_gives_the_same_answers_where_it_is_placed(architectu
     detector = build(architecture, 64, seed=0).eval()
     x = pixels(architecture, 2, 64)
     expected = detector(x)
-    torch.testing.assert_close(place(detector, "cpu", x[0])(x), expected, rtol=0, atol=1e-5)
+    torch.testing.assert_close(to_device(detector, "cpu", x[0])(x), expected, rtol=0, atol=1e-5)
 
 
-def test_architectures_of_clips_are_in_the_catalogue():
-    assert CLIP_ARCHITECTURES.issubset(ARCHITECTURES)
+def test_four_architectures_are_for_video():
+    video = {name for name, each in ARCHITECTURES.items() if each.modality == "video"}
+    assert video == {"frame-mean-meso4", "frame-mean-resnet", "cnn-gru", "resnet3d"}
 
 
 def test_an_unknown_architecture_is_answered_with_the_known_ones():

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from rrlib.detectors import catalogue
 from rrlib.detectors.deepfakebench import ARCHITECTURES, load_meso
-from rrlib.detectors.folding import fold
+from rrlib.detectors.surrogates import fold
 from rrlib.errors import InputError
 
 EACH = pytest.mark.parametrize("architecture", ARCHITECTURES)

@@ -25,8 +25,8 @@ from transformers import (
 
 from rrlib.attacks.gradients import margin_gradient
 from rrlib.detectors import catalogue
-from rrlib.detectors.folding import fold
 from rrlib.detectors.hub import hub
+from rrlib.detectors.surrogates import fold
 from rrlib.errors import InputError
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"
@@ -255,7 +255,7 @@ def test_a_repository_is_read_from_the_cache_without_a_network(image_folder, tmp
     shutil.copytree(image_folder, snapshots / REVISION)
     architecture = f"hub:someone/detector@{REVISION}"
     catalogue.check(architecture, 32, "here")
-    assert not catalogue.takes_clips(architecture)
+    assert catalogue.architecture(architecture).modality == "image"
     assert catalogue.build(architecture, 32, seed=0)(pixels(2, 3, 32, 32)).shape == (2, 2)
     other = "f" * 40
     refused(Path("someone/detector"), f"@{other}: config.json could not be had from the hub (", revision=other)
@@ -264,7 +264,8 @@ def test_a_repository_is_read_from_the_cache_without_a_network(image_folder, tmp
 def test_without_transformers_the_remedy_is_given(image_folder, monkeypatch):
     monkeypatch.setitem(sys.modules, "transformers", None)
     message = (
-        "models of the hub, efficientnet-b4 and vit-b16 need transformers, which is not installed; install rrlib[hub]"
+        "models of the hub, efficientnet-b4 and vit-b16 need transformers, which is not installed; "
+        "install it with `pip install 'transformers>=5,<6'`"
     )
     for run in (lambda: hub(image_folder), lambda: catalogue.build("vit-b16", 32, seed=0)):
         with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
@@ -281,7 +282,7 @@ def test_other_families_run_too(save_model, small):
     timesformer = TimesformerConfig(num_frames=2, id2label=names, **small)
     folder = save_model("timesformer", TimesformerForVideoClassification(timesformer))
     assert hub(folder)(pixels(2, 2, 3, 48, 48)).shape == (2, 2)
-    described = catalogue.describe("hub:x", hub(folder))["hub"]
+    described = catalogue.architecture("hub:x").describe(hub(folder))["hub"]
     assert described == json.loads(json.dumps(described)) | {
         "preprocessing": dataclasses.asdict(hub(folder).preprocessing)
     }

@@ -7,10 +7,11 @@ import pytest
 import torch
 
 from rrlib import evaluation
+from rrlib import study as stages
 from rrlib.detectors.hub import hub
 from rrlib.errors import InputError
 from rrlib.evaluation import Cell
-from rrlib.study import paths, stages
+from rrlib.study import paths
 
 
 def test_an_image_and_a_video_model_run_the_whole_study_path(image_folder, video_folder, study_of):
@@ -27,8 +28,8 @@ def test_an_image_and_a_video_model_run_the_whole_study_path(image_folder, video
     shutil.rmtree("image")  # the checkpoint is enough
     shutil.rmtree("video")
     for cell in (Cell("faces", "vit", "pgd"), Cell("moving", "videomae", "pgd")):
-        table = stages.evaluate_cell(found, cell)
-        assert stages.load_detector(*cell[:2]).metadata["weights"].startswith("hub:")
+        table = stages.table_of(found, cell)
+        assert stages.load_detector(found, *cell[:2]).metadata["weights"].startswith("hub:")
         attacked = table.query("epsilon > 0")
         assert attacked["gradient"].all()
         assert (attacked["shift"] > 0).all()
@@ -57,7 +58,7 @@ def test_a_hub_model_may_be_trained_further(image_folder, study_of):
     found = study_of({"vit": entry})
     stages.prepare_dataset(found, "faces")
     stages.make_checkpoint(found, "faces", "vit")
-    loaded = stages.load_detector("faces", "vit")
+    loaded = stages.load_detector(found, "faces", "vit")
     assert loaded.metadata["report"]["recipe"]["epochs"] == 1
     assert (loaded.metadata["hub"]["real"], loaded.metadata["hub"]["fake"]) == ([0], [1])
     before = hub(image_folder).state_dict()
@@ -69,7 +70,10 @@ def test_a_hub_model_may_be_trained_further(image_folder, study_of):
 @pytest.mark.parametrize(
     ("entry", "message"),
     [
-        ({"architecture": "hub:", "input_size": 32}, "vit: hub: names no model; write hub:FOLDER or hub:OWNER/NAME@RE"),
+        (
+            {"architecture": "hub:", "input_size": 32},
+            "vit.architecture: hub: names no model; write hub:FOLDER or hub:O",
+        ),
         ({"architecture": "hub:gone", "input_size": 32}, "vit: gone is not a folder here, and as a hub repository it"),
         ({"architecture": "hub:video", "input_size": 32}, "vit is for clips, but stands among what is for images; mov"),
         (

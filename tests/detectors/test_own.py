@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from rrlib import study as stages
 from rrlib.detectors import catalogue, checkpoints
 from rrlib.detectors.own import factory, make
 from rrlib.errors import InputError
 from rrlib.evaluation import Cell
-from rrlib.study import paths, stages
+from rrlib.study import paths
 
 GOOD = '''
 import torch
@@ -34,7 +35,7 @@ def make(input_size):
 def make_clip(input_size):
     return Linear(9 * input_size**2)
 
-make_clip.takes = "clip"
+make_clip.modality = "video"
 make_clip.frames = 3
 '''
 
@@ -80,10 +81,10 @@ def test_weights_depend_on_the_seed_alone(write):
     assert torch.equal(torch.random.get_rng_state(), state)
 
 
-def test_a_factory_says_whether_it_takes_clips(write):
+def test_a_factory_says_its_modality(write):
     write(GOOD)
-    assert not catalogue.takes_clips("python:mine.model:make")
-    assert catalogue.takes_clips("python:mine.model:make_clip")
+    assert catalogue.architecture("python:mine.model:make").modality == "image"
+    assert catalogue.architecture("python:mine.model:make_clip").modality == "video"
     assert make("mine.model:make_clip", 8)(torch.rand(2, 3, 3, 8, 8)).shape == (2, 2)
 
 
@@ -96,7 +97,7 @@ def test_a_factory_says_whether_it_takes_clips(write):
         ("yours.model:make", ": there is no module yours.model in {here} or among the installed packages; correct"),
         ("mine.model:mak", ": {here}/mine/model.py has no mak; define it there or correct the name"),
         ("mine.model:number", " is a int; name a function or class that takes input_size"),
-        ("mine.model:sound", ": its attribute takes is 'sound'; set it to image or clip"),
+        ("mine.model:sound", ": its attribute modality is 'sound'; set it to image or video"),
         ("mine.model:raises", " raised ZeroDivisionError (division by zero) for input_size 8; correct it"),
         ("mine.model:nothing", " returned a NoneType; return a torch.nn.Module"),
         ("mine.model:misfit", ": its detector raised RuntimeError ("),
@@ -114,7 +115,7 @@ def test_each_failure_is_one_sentence(write, name, message):
         + """
 number = 3
 def sound(input_size): return make(input_size)
-sound.takes = "sound"
+sound.modality = "sound"
 def raises(input_size): return 1 / 0
 def nothing(input_size): return None
 def misfit(input_size): return Linear(5)
@@ -158,7 +159,7 @@ def test_ones_own_detector_runs_the_whole_study_path(write, training, study_with
     found = study_with(**({"training": training} if training else {}))
     stages.prepare_dataset(found, "faces")
     stages.make_checkpoint(found, "faces", "own")
-    table = stages.evaluate_cell(found, Cell("faces", "own", "pgd"))
+    table = stages.table_of(found, Cell("faces", "own", "pgd"))
     assert (table.query("epsilon > 0")["shift"] > 0).all()
     _, metadata = checkpoints.read(paths.checkpoint_path("faces", "own"))
     assert metadata["architecture"] == "python:mine.model:make"
@@ -171,13 +172,13 @@ def test_a_checkpoint_is_refused_once_its_module_has_changed(write, study_with):
     stages.check_inputs(found)  # no checkpoint yet
     stages.make_checkpoint(found, "faces", "own")
     stages.check_inputs(found)
-    stages.load_detector("faces", "own")
+    stages.load_detector(found, "faces", "own")
     write(GOOD.replace("x.flatten(1) - 0.5", "x.flatten(1)"))  # the weights would still fit
     message = (
         "the module of python:mine.model:make has changed since outputs/checkpoints/faces/own.safetensors was made; "
         "run `dvc repro --force --downstream checkpoint@faces-own`"
     )
-    for act in (lambda: stages.check_inputs(found), lambda: stages.load_detector("faces", "own")):
+    for act in (lambda: stages.check_inputs(found), lambda: stages.load_detector(found, "faces", "own")):
         with pytest.raises(InputError, match="^" + re.escape(message) + "$"):
             act()
 

@@ -7,14 +7,16 @@ import torch
 from torch import nn
 
 from rrlib.detectors import checkpoints
-from rrlib.detectors.catalogue import CLIP_ARCHITECTURES, build, load
+from rrlib.detectors.catalogue import ARCHITECTURES, build, load
 from rrlib.detectors.contract import OneLogit
 from rrlib.detectors.meso import Meso4
 from rrlib.detectors.resnet import ResNet
 from rrlib.detectors.temporal import CNNGRU, FrameMean, ResNet3D
 from rrlib.errors import InputError
 
-EACH = pytest.mark.parametrize("architecture", sorted(CLIP_ARCHITECTURES))
+EACH = pytest.mark.parametrize(
+    "architecture", [name for name, each in ARCHITECTURES.items() if each.modality == "video"]
+)
 
 
 def clips(n: int, frames: int, size: int = 32) -> torch.Tensor:

@@ -11,11 +11,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from rrlib import study as stages
 from rrlib.attacks.gradients import margin_gradient
-from rrlib.detectors.folding import fold
+from rrlib.detectors.surrogates import fold
 from rrlib.detectors.xception import Xception, load_xception
 from rrlib.errors import InputError
-from rrlib.study import stages
 
 
 @pytest.fixture(scope="module")
@@ -149,8 +149,9 @@ def test_weights_of_a_study_become_a_checkpoint(used, deepfakebench, tmp_path, m
     torch.save(deepfakebench, "xception_best.pth")
     sha256 = hashlib.sha256(Path("xception_best.pth").read_bytes()).hexdigest()
     entry = {"architecture": "xception", "input_size": 64, "weights": "xception_best.pth", "sha256": sha256}
-    stages.make_checkpoint(study_of({"xception": entry}), "faces", "xception")
-    loaded = stages.load_detector("faces", "xception")
+    found = study_of({"xception": entry})
+    stages.make_checkpoint(found, "faces", "xception")
+    loaded = stages.load_detector(found, "faces", "xception")
     assert (loaded.metadata["architecture"], loaded.metadata["input_size"]) == ("xception", 64)
     with torch.no_grad():
         assert torch.equal(loaded.detector(pixels(1, 64)), used(pixels(1, 64)))

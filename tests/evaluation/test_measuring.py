@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import torch
 from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
 
 from rrlib.attacks import rule
 from rrlib.attacks.rules import PGD
@@ -88,7 +89,8 @@ def test_samples_groups_and_labels_are_those_of_the_data_set(brightness, greys):
 
 def test_the_names_of_the_cell_are_in_every_row(brightness, greys):
     cell = Cell("faces", "grey", "strong")
-    table = evaluate(brightness(SLOPE), greys, PGD(steps=2), [0, 0.1], cell=cell)
+    rules = {"strong": PGD(steps=2)}
+    table = evaluate(brightness(SLOPE), greys, rules, [0, 0.1], dataset_name="faces", detector_name="grey")
     assert {Cell(*names) for names in table[["dataset", "detector", "attack"]].to_numpy().tolist()} == {cell}
     assert str(cell) == "faces/grey/strong"
 
@@ -146,12 +148,12 @@ def test_the_processes_that_read_ahead_change_nothing(noisy):
 
 def test_an_evaluation_can_begin_with_a_later_batch(noisy):
     detector = build("resnet", 32, seed=0)
-    whole = list(batches(detector, noisy, "pgd", [0, 0.1], batch_size=3))
-    later = list(batches(detector, noisy, "pgd", [0, 0.1], batch_size=3, first=1))
+    whole = list(batches(detector, noisy, {"pgd": rule("pgd")}, [0, 0.1], batch_size=3))
+    later = list(batches(detector, noisy, {"pgd": rule("pgd")}, [0, 0.1], batch_size=3, first=1))
     assert [len(part) for part in whole] == [6, 6, 4]
     for a, b in zip(whole[1:], later, strict=True):
         pd.testing.assert_frame_equal(a, b)
-    assert list(batches(detector, noisy, "pgd", [0, 0.1], batch_size=3, first=3)) == []
+    assert list(batches(detector, noisy, {"pgd": rule("pgd")}, [0, 0.1], batch_size=3, first=3)) == []
 
 
 def test_the_table_says_what_was_attacked(noisy, brightness, greys):
@@ -226,7 +228,7 @@ def test_a_detector_that_returns_nan_is_named(brightness, greys):
         "check its weights and that its input is finite and in [0, 1]"
     )
     with pytest.raises(InputError, match="^" + re.escape(message) + "$"):
-        evaluate(brightness(float("nan")), greys, "pgd", [0.1], cell=Cell("faces", "grey", "pgd"))
+        evaluate(brightness(float("nan")), greys, "pgd", [0.1], dataset_name="faces", detector_name="grey")
 
 
 def test_a_detector_with_one_logit_is_told_what_to_do(greys):
@@ -236,7 +238,7 @@ def test_a_detector_with_one_logit_is_told_what_to_do(greys):
     )
     detector = nn.Sequential(nn.Flatten(), nn.Linear(48, 1))
     with pytest.raises(InputError, match="^" + re.escape(message) + "$"):
-        evaluate(detector, greys, "pgd", [0.1], cell=Cell("faces", "grey", "pgd"))
+        evaluate(detector, greys, "pgd", [0.1], dataset_name="faces", detector_name="grey")
 
 
 def test_wrong_epsilons_are_refused_before_any_attack(brightness, greys):
@@ -267,3 +269,86 @@ def test_a_compiled_copy_gives_the_same_table(noisy):
     compiled = evaluate(detector, noisy, "fgsm", [0, 0.1], compiled=True)
     pd.testing.assert_frame_equal(compiled, plain, rtol=0, atol=1e-5)
     assert compiled.attrs["attacked"] == plain.attrs["attacked"] + "; compiled"
+
+
+def rows_of(data, attack="pgd", epsilons=(0, 0.1), slope=SLOPE):
+    return evaluate(Slope(slope), data, attack, epsilons)[["epsilon", "label", "p_clean", "p_attacked", "shift"]]
+
+
+class Slope(nn.Module):
+    """P(fake) grows with the mean pixel."""
+
+    def __init__(self, slope: float):
+        super().__init__()
+        self.slope = nn.Parameter(torch.tensor(slope))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        z = self.slope * (x.flatten(1).mean(dim=1) - 0.5)
+        return torch.stack([torch.zeros_like(z), z], dim=1)
+
+
+def pairs() -> tuple[torch.Tensor, torch.Tensor]:
+    return torch.rand(6, 3, 4, 4, generator=torch.Generator().manual_seed(0)), torch.tensor([0, 1, 1, 0, 1, 0])
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        lambda x, y: (x.numpy(), y.numpy()),
+        lambda x, y: [x, y],
+        lambda x, y: TensorDataset(x, y),
+        lambda x, y: DataLoader(TensorDataset(x, y), batch_size=4),
+        lambda x, y: DataLoader(TensorDataset(x, y), batch_size=4, shuffle=True),
+        lambda x, y: list_set([(image, int(label)) for image, label in zip(x, y, strict=True)]),
+    ],
+)
+def test_the_same_samples_in_any_form_give_the_same_rows(given):
+    x, y = pairs()
+    pd.testing.assert_frame_equal(rows_of(given(x, y)), rows_of((x, y)))
+
+
+def list_set(items: list) -> torch.utils.data.Dataset:
+    class Listed(torch.utils.data.Dataset):
+        def __len__(self):
+            return len(items)
+
+        def __getitem__(self, index):
+            return items[index]
+
+    return Listed()
+
+
+def test_a_loaders_collate_function_is_applied():
+    x, y = pairs()
+
+    def darker(items):
+        images, labels = torch.utils.data.default_collate(items)
+        return images / 2, labels
+
+    loader = DataLoader(TensorDataset(x, y), batch_size=2, collate_fn=darker)
+    pd.testing.assert_frame_equal(rows_of(loader), rows_of((x / 2, y)))
+
+
+@pytest.mark.parametrize("epsilons", [np.array([0, 0.1]), torch.tensor([0, 0.1], dtype=torch.float64), (0, 0.1)])
+def test_epsilons_of_any_kind(epsilons):
+    pd.testing.assert_frame_equal(rows_of(pairs(), epsilons=epsilons), rows_of(pairs(), epsilons=[0, 0.1]))
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ((torch.rand(3, 3, 4, 4), torch.tensor([0, 1])), "3 images and 2 labels are given; give one label for each"),
+        (torch.rand(3, 3, 4, 4), "a Tensor is given as data; give (images, labels), a data set of (image, label) with"),
+        (TensorDataset(torch.rand(3, 3, 4, 4)), "the data set gives a tuple; each sample is a pair (image, label)"),
+    ],
+)
+def test_other_data_is_answered_with_what_is_taken(data, message):
+    with pytest.raises(InputError, match="^" + re.escape(message)):
+        rows_of(data)
+
+
+def test_several_attacks_at_once_are_each_as_alone():
+    rules = {"noise": rule("noise"), "pgd": rule("pgd", steps=3), "short": rule("pgd", steps=2)}
+    together = evaluate(Slope(SLOPE), pairs(), rules, [0, 0.1])
+    alone = [evaluate(Slope(SLOPE), pairs(), {name: each}, [0, 0.1]) for name, each in rules.items()]
+    pd.testing.assert_frame_equal(together, pd.concat(alone, ignore_index=True))

@@ -1,6 +1,7 @@
 """An evaluation that was killed goes on after its last finished batch, and its table is the one it would have been."""
 
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -8,14 +9,12 @@ import time
 from pathlib import Path
 
 import pandas as pd
-import pyarrow.parquet as pq
 import pytest
 
 from rrlib import study
-from rrlib.datasets import clips
 from rrlib.errors import InputError
 from rrlib.evaluation import Cell, resume, tables
-from rrlib.study import paths, stages
+from rrlib.study import paths
 
 CELL = Cell("drawn", "small", "pgd")
 
@@ -56,19 +55,29 @@ def test_another_key_begins_anew(tmp_path):
     assert not list((tmp_path / "unfinished").glob("*.parquet"))
 
 
-def test_the_table_has_a_row_group_for_each_batch_and_the_folder_goes(tmp_path):
-    folder, path = tmp_path / "unfinished", tmp_path / "cell.parquet"
+def test_the_rows_of_all_batches_come_in_their_order_and_the_folder_goes(tmp_path):
+    folder = tmp_path / "unfinished"
     resume.begin(folder, "key")
     for number in range(12):  # more than ten: batches are in the order of their numbers
         frame = part(number)
         frame.attrs = {"attacked": "the detector itself"}
         resume.keep(folder, number, frame)
-    resume.finish(folder, path)
-    assert not folder.exists()
-    assert pq.ParquetFile(path).num_row_groups == 12
-    found = tables.read(path)
+    found = resume.parts(folder)
     assert found["sample"].tolist() == [f"sample{number}" for number in range(12) for _ in range(2)]
     assert found.attrs == {"attacked": "the detector itself"}
+    resume.end(folder)
+    assert not folder.exists()
+
+
+def test_a_damaged_batch_and_what_follows_it_are_not_finished(tmp_path):
+    folder = tmp_path / "unfinished"
+    resume.begin(folder, "key")
+    for number in range(3):
+        resume.keep(folder, number, part(number))
+    (folder / "000001.parquet").write_bytes(b"")
+    (folder / ".000003.123.parquet").write_bytes(b"of a writer that was killed")
+    assert resume.begin(folder, "key") == 1
+    assert sorted(path.name for path in folder.glob("*.parquet")) == ["000000.parquet"]
 
 
 def test_a_batch_that_breaks_the_tables_definition_is_not_kept(tmp_path):
@@ -93,6 +102,7 @@ batch_size: 4
 workers: 0
 fold: true
 compiled: false
+retrain: false
 distance: linf
 epsilons: [0, 0.01, 0.1]
 tolerances: [0.1]
@@ -106,14 +116,11 @@ attacks:
 video: {datasets: {}, detectors: {}, attacks: {}}
 sources: {}
 """
-EVALUATE = """
+MEASURE = """
 import torch
 from rrlib import study
-from rrlib.study import paths, stages
-from rrlib.evaluation import Cell
 torch.set_num_threads(1)
-cell = Cell("drawn", "small", "pgd")
-stages.evaluate_cell(study.load(), cell, paths.table_path(cell))
+study.measure(study.load(), "drawn", "small")
 """
 
 
@@ -121,52 +128,53 @@ def start(code: str) -> subprocess.Popen:
     return subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
 
 
-def test_a_killed_evaluation_goes_on_and_gives_the_same_bytes(tmp_path, monkeypatch):
+@pytest.fixture
+def drawn(tmp_path, monkeypatch) -> Path:
+    """A study with its data set and checkpoint, and the bytes of its table, which is then taken away again."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).resolve().parents[2]))
     Path("params.yaml").write_text(STUDY)
-    stages.prepare_dataset(study.load(), "drawn")
-    stages.make_checkpoint(study.load(), "drawn", "small")
-    table, unfinished = paths.table_path(CELL), paths.unfinished_folder(CELL)
-    stages.evaluate_cell(study.load(), CELL, table)
-    expected = table.read_bytes()
-    table.unlink()
+    study.prepare_dataset(study.load(), "drawn")
+    study.make_checkpoint(study.load(), "drawn", "small")
+    study.measure(study.load(), "drawn", "small")
+    table = paths.table_path(CELL)
+    table.rename("expected.parquet")
+    shutil.rmtree(paths.measured_folder(*CELL[:2]))
+    return table
 
-    killed = start(EVALUATE)
+
+def test_a_killed_measurement_goes_on_and_gives_the_same_bytes(drawn):
+    unfinished = paths.unfinished_folder(*CELL[:2])
+    killed = start(MEASURE)
     while len(list(unfinished.glob("*.parquet"))) < 3:
         assert killed.poll() is None
         time.sleep(0.01)
     killed.send_signal(signal.SIGKILL)
     killed.wait()
-    assert not table.exists()
+    assert not drawn.exists()
 
-    resumed = start(EVALUATE)
+    resumed = start(MEASURE)
     _, log = resumed.communicate()
     assert resumed.returncode == 0, log
     assert int(re.search(r"(\d+)/48", log).group(1)) >= 12  # the bar begins where the last run was killed
-    assert table.read_bytes() == expected
+    assert drawn.read_bytes() == Path("expected.parquet").read_bytes()
     assert not unfinished.exists()
 
 
-def test_a_cell_whose_clips_are_read_otherwise_begins_anew(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    path, folder = paths.checkpoint_path(*CELL[:2]), paths.dataset_folder(CELL.dataset)
-    for file in (path, folder / "manifest.csv"):
-        file.parent.mkdir(parents=True)
-        file.write_text("as before")
-    keys = []
-    for stride in (None, 1, 2, 1):
-        clips.write_report(folder, frames=8, stride=stride)
-        keys.append(stages.key(CELL, "pgd", [0.01], {}))
-    assert keys[1] == keys[3]
-    assert len(set(keys)) == 3
+def test_two_at_once_leave_one_whole_table(drawn):
+    both = [start(MEASURE), start(MEASURE)]
+    logs = [process.communicate()[1] for process in both]
+    assert [process.returncode for process in both] == [0, 0], logs
+    assert drawn.read_bytes() == Path("expected.parquet").read_bytes()
+    assert sum("48/48" in log for log in logs) == 1  # the second found what the first had measured
 
 
 PEAK = """
 import resource, sys
 from pathlib import Path
 import pandas as pd, torch
-from rrlib.evaluation import resume, tables
+from rrlib.attacks import rule
+from rrlib.evaluation import resume
 from rrlib.detectors.catalogue import build
 from rrlib.evaluation import batches
 
@@ -179,11 +187,13 @@ class Drawn(torch.utils.data.Dataset):
 
 torch.set_num_threads(1)
 resume.begin(Path("unfinished"), "key")
-parts = batches(build("resnet", 32, seed=0), Drawn(int(sys.argv[1])), "fgsm", [0, 0.01, 0.1], batch_size=64)
+rules, data = {"fgsm": rule("fgsm")}, Drawn(int(sys.argv[1]))
+parts = batches(build("resnet", 32, seed=0), data, rules, [0, 0.01, 0.1], batch_size=64)
+rows = 0
 for number, part in enumerate(parts):
     resume.keep(Path("unfinished"), number, part)
-resume.finish(Path("unfinished"), Path("table.parquet"))
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, tables.pq.ParquetFile("table.parquet").metadata.num_rows)
+    rows += len(part)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, rows)
 """
 
 

@@ -1,19 +1,22 @@
 """Training: repeatable, selected and calibrated on validation data, and honest when it fails."""
 
+import copy
 import math
 import re
 
+import numpy as np
 import pytest
 import torch
 from scipy.optimize import brentq
-from scipy.special import expit, logsumexp
+from scipy.special import expit, logsumexp, rel_entr
 from torch.nn.functional import cross_entropy
 
 from rrlib.analysis.summary import correct
 from rrlib.detectors.catalogue import build
 from rrlib.errors import InputError
 from rrlib.evaluation import evaluate
-from rrlib.evaluation.training import Adversarial, Recipe, fit_temperature, train
+from rrlib.evaluation.adversarial import Madry, Trades, divergence
+from rrlib.evaluation.training import Recipe, fit_temperature, train
 
 QUICK = Recipe(epochs=2, batch_size=16)
 
@@ -38,7 +41,10 @@ def calibration() -> tuple[torch.Tensor, torch.Tensor]:
     return logits, (torch.rand(400, generator=generator) < p_fake).long()
 
 
-@pytest.mark.parametrize("adversarial", [None, Adversarial(epsilon=0.05, steps=1)])
+METHODS = [Madry(epsilon=0.05, steps=1), Trades(epsilon=0.05, steps=1, beta=2)]
+
+
+@pytest.mark.parametrize("adversarial", [None, *METHODS])
 def test_the_same_seed_gives_the_same_weights_and_report(separable, adversarial):
     recipe = Recipe(epochs=2, batch_size=16, adversarial=adversarial)
     (first, first_report), (second, second_report) = trained(separable, recipe), trained(separable, recipe)
@@ -50,13 +56,14 @@ def test_another_seed_gives_other_weights(separable):
     assert not same_weights(trained(separable, seed=0)[0], trained(separable, seed=1)[0])
 
 
-def test_what_was_drawn_before_does_not_matter_to_dropout_and_training_draws_nothing_globally(separable):
-    results = []
+@pytest.mark.parametrize("adversarial", [None, *METHODS])
+def test_what_was_drawn_before_does_not_matter_and_training_draws_nothing_globally(separable, adversarial):
+    results, recipe = [], Recipe(epochs=2, batch_size=16, adversarial=adversarial)
     for drawn in (0, 5):
         torch.rand(drawn)
         state = torch.get_rng_state()
         detector = build("meso4", 32, seed=0)  # it has dropout
-        train(detector, separable(32, seed=1), separable(16, seed=2), QUICK, seed=0)
+        train(detector, separable(32, seed=1), separable(16, seed=2), recipe, seed=0)
         assert torch.equal(torch.get_rng_state(), state)
         results.append(detector)
     assert same_weights(*results)
@@ -89,17 +96,33 @@ def test_the_weights_kept_are_those_of_the_epoch_of_least_validation_loss(separa
     assert report["validation_loss"] == pytest.approx(min(losses), rel=1e-5)
 
 
-def test_adversarial_training_selects_by_the_mean_of_both_losses(separable):
-    _, report = trained(separable, Recipe(epochs=2, batch_size=16, adversarial=Adversarial(0.05, 1)))
+@pytest.mark.parametrize(
+    ("adversarial", "described"),
+    [
+        (METHODS[0], {"method": "madry", "epsilon": 0.05, "steps": 1}),
+        (METHODS[1], {"method": "trades", "epsilon": 0.05, "steps": 1, "beta": 2}),
+    ],
+)
+def test_adversarial_training_selects_by_both_losses_and_reports_its_recipe(separable, adversarial, described):
+    _, report = trained(separable, Recipe(epochs=2, batch_size=16, adversarial=adversarial))
     for row in report["history"]:
         assert 0 <= row["validation_robust_accuracy"] <= row["validation_accuracy"] <= 1
-        assert row["selection_loss"] > row["validation_loss"] > 0  # attacked images are the harder half
-    assert report["recipe"]["adversarial"] == {"epsilon": 0.05, "steps": 1}
+        assert row["selection_loss"] > row["validation_loss"] > 0  # attacked images add to it
+    assert report["recipe"]["adversarial"] == described
 
 
-def test_adversarial_training_raises_robust_accuracy(separable):
+def test_validation_weighs_clean_and_attacked_samples_as_training_does():
+    clean, attacked, labels = torch.tensor([[0.0, 3.0]]), torch.tensor([[0.0, -1.0]]), torch.tensor([1])
+    p, q = expit([3.0, -1.0])
+    assert METHODS[0].weigh(clean, attacked, labels) == pytest.approx(-(math.log(p) + math.log(q)) / 2)
+    kl = p * math.log(p / q) + (1 - p) * math.log((1 - p) / (1 - q))
+    assert METHODS[1].weigh(clean, attacked, labels) == pytest.approx(-math.log(p) + 2 * kl, rel=1e-5)
+
+
+@pytest.mark.parametrize("method", [Madry(epsilon=0.05, steps=2), Trades(epsilon=0.05, steps=2, beta=3)])
+def test_adversarial_training_raises_robust_accuracy(separable, method):
     robust_accuracy = []
-    for adversarial in (None, Adversarial(epsilon=0.05, steps=2)):
+    for adversarial in (None, method):
         detector, _ = trained(separable, Recipe(epochs=16, batch_size=16, adversarial=adversarial))
         table = evaluate(detector, separable(32, seed=3), "pgd", [0, 0.05])
         clean, attacked = correct(table).groupby(table["epsilon"]).mean()
@@ -107,6 +130,65 @@ def test_adversarial_training_raises_robust_accuracy(separable):
         robust_accuracy.append(attacked)
     plain, adversarial = robust_accuracy
     assert adversarial > plain + 0.2
+
+
+def batch(brightness: list[float]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Grey 4 px images of this brightness, all of them fakes, and their numbers."""
+    x = torch.tensor(brightness).view(-1, 1, 1, 1).expand(-1, 3, 4, 4).clone()
+    return x, torch.ones(len(x), dtype=torch.int64), torch.arange(len(x))
+
+
+def test_the_loss_of_madry_has_every_second_sample_attacked(brightness):
+    z = 20 * np.array([0.1, 0.1, -0.2, -0.2])
+    z[::2] -= 20 * 0.05  # what is furthest from the label in the ball of 0.05
+    loss = Madry(epsilon=0.05).loss(brightness(20), *batch([0.6, 0.6, 0.3, 0.3]))
+    assert loss.item() == pytest.approx(-np.log(expit(z)).mean(), rel=1e-5)
+
+
+@pytest.mark.parametrize("beta", [0, 1, 6.5])
+def test_the_loss_of_trades_is_that_of_the_paper(brightness, beta):
+    z = 20 * np.array([0.1, -0.2, 0.02])
+    p, q = expit(z), expit(z - np.sign(z) * 20 * 0.05)  # from the verdict, right or wrong, as far as the ball goes
+    kl = rel_entr(p, q) + rel_entr(1 - p, 1 - q)
+    loss = Trades(epsilon=0.05, beta=beta).loss(brightness(20), *batch([0.6, 0.3, 0.52]))
+    assert loss.item() == pytest.approx((-np.log(p) + beta * kl).mean(), rel=1e-5)
+
+
+def test_the_kl_of_trades_is_never_negative_and_zero_where_nothing_moved(separable):
+    logits = torch.randn(2, 50, 2, generator=torch.Generator().manual_seed(0)) * 10
+    for clean, attacked in zip(*logits, strict=True):
+        assert divergence(clean[None], attacked[None]) > 0
+        assert divergence(clean[None], clean[None]) == 0
+    detector, x = build("resnet", 32, seed=0), separable(8).images
+    labels, samples = torch.arange(8) % 2, torch.arange(8)
+    still = Trades(epsilon=0, beta=5).loss(detector, x, labels, samples)
+    assert torch.equal(still, cross_entropy(detector(x), labels))
+
+
+def test_trades_finds_a_larger_kl_than_noise_does(separable):
+    detector, x = trained(separable)[0], separable(16, seed=3).images
+    with torch.no_grad():
+        clean = detector(x)
+        found = Trades(epsilon=0.02, beta=1).attacked(detector, x, clean.argmax(dim=1), torch.arange(16))
+        corners = [x + 0.02 * torch.empty_like(x).uniform_(-1, 1).sign() for _ in range(20)]
+        assert divergence(clean, detector(found)) > 2 * max(divergence(clean, detector(other)) for other in corners)
+
+
+def test_trades_with_beta_0_is_plain_training_bit_for_bit(separable):
+    plain, _ = trained(separable)
+    trades, _ = trained(separable, Recipe(epochs=2, batch_size=16, adversarial=Trades(epsilon=0.05, beta=0)))
+    assert same_weights(plain, trades)
+
+
+@pytest.mark.parametrize("adversarial", METHODS)
+def test_the_search_for_attacked_samples_is_in_eval_mode_and_changes_no_statistics(separable, adversarial):
+    detector, x = build("resnet", 32, seed=0).train(), separable(8).images
+    before = copy.deepcopy(detector.state_dict())
+    found = adversarial.attacked(detector, x, torch.arange(8) % 2, torch.arange(8))
+    assert all(torch.equal(before[name], value) for name, value in detector.state_dict().items())
+    assert all(module.training for module in detector.modules())
+    again = adversarial.attacked(detector.eval(), x, torch.arange(8) % 2, torch.arange(8))
+    assert torch.equal(found, again)
 
 
 def test_the_report_gives_the_temperature_of_the_weights_that_were_kept(separable):
@@ -158,7 +240,8 @@ def test_the_temperature_stays_within_its_bounds_where_every_answer_is_right():
     [
         (32, 1e30, None, "training"),  # no number from the second step on
         (16, 1e6, None, "validation"),  # one step, and none after it
-        (16, 1e6, Adversarial(epsilon=0.05, steps=1), "validation"),
+        *((16, 1e6, method, "validation") for method in METHODS),
+        (32, 1e30, METHODS[1], "training"),
     ],
 )
 def test_a_loss_that_is_no_number_ends_training_with_advice(separable, images, learning_rate, adversarial, which):
@@ -188,13 +271,18 @@ def test_a_recipe_says_what_it_cannot_be(options, message):
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
+    ("method", "options", "message"),
     [
-        ({"epsilon": 1.5}, "epsilon: 1.5 is given; epsilon is a number of pixel units in [0, 1]"),
-        ({"epsilon": "0.1"}, "epsilon: '0.1' is given; epsilon is a number of pixel units in [0, 1]"),
-        ({"epsilon": 0.1, "steps": 0}, "steps is 0; it is a whole number ≥ 1"),
+        (Madry, {"epsilon": 1.5}, "epsilon: 1.5 is given; epsilon is a number of pixel units in [0, 1]"),
+        (Madry, {"epsilon": "0.1"}, "epsilon: '0.1' is given; epsilon is a number of pixel units in [0, 1]"),
+        (Madry, {"epsilon": 0.1, "steps": 0}, "steps is 0; it is a whole number ≥ 1"),
+        (Trades, {"epsilon": 0.1, "beta": 1, "steps": 1.5}, "steps is 1.5; it is a whole number ≥ 1"),
+        (Trades, {"epsilon": 0.1, "beta": -1}, "beta is -1; it is a finite number ≥ 0; 1 to 6 are usual"),
+        (Trades, {"epsilon": 0.1, "beta": math.inf}, "beta is inf; it is a finite number ≥ 0; 1 to 6 are usual"),
+        (Trades, {"epsilon": 0.1, "beta": True}, "beta is True; it is a finite number ≥ 0; 1 to 6 are usual"),
+        (Trades, {"epsilon": 0.1, "beta": "6"}, "beta is '6'; it is a finite number ≥ 0; 1 to 6 are usual"),
     ],
 )
-def test_adversarial_training_says_what_it_cannot_be(options, message):
+def test_adversarial_training_says_what_it_cannot_be(method, options, message):
     with pytest.raises(InputError, match="^" + re.escape(message) + "$"):
-        Adversarial(**options)
+        method(**options)

@@ -16,7 +16,28 @@ from bs4 import BeautifulSoup
 from rrlib.datasets import video
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+# a whole study: nothing of the repository's own params.yaml, which a user may have changed
 FEW = {
+    "seed": 0,
+    "device": "cpu",
+    "batch_size": 128,
+    "workers": 0,
+    "fold": True,
+    "compiled": False,
+    "retrain": False,
+    "distance": "linf",
+    "tolerances": [0.01, 0.1, 0.5],
+    "sources": {},
+    "datasets": {
+        "synthetic": {
+            "kind": "synthetic",
+            "source": "rrlib/datasets/synthetic",
+            "seed": 1,
+            "size": 32,
+            "strength": 0.6,
+            "images": {"train": 64, "validation": 32, "test": 32},
+        }
+    },
     "epsilons": [0, 0.01, 0.2],
     "highlight": {"epsilon": 0.01, "tolerance": 0.1, "attack": "pgd"},
     "detectors": {
@@ -70,8 +91,8 @@ def film(folder: Path) -> None:
 
 
 def change(folder: Path, **parameters: object) -> None:
-    path = folder / "params.yaml"
-    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | parameters, sort_keys=False))
+    """The study `FEW` with other parameters, in place of whatever the folder's params.yaml says."""
+    (folder / "params.yaml").write_text(yaml.safe_dump(FEW | parameters, sort_keys=False))
 
 
 def hashes(folder: Path, pattern: str) -> dict[str, str]:

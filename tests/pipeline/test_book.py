@@ -52,12 +52,12 @@ def test_a_page_that_the_table_of_contents_names_must_exist(whole_book):
 
 
 def test_a_page_of_the_study_must_exist(whole_book):
-    page = whole_book / "outputs/notebooks/evaluations/synthetic-resnet-pgd.ipynb"
+    page = whole_book / "outputs/notebooks/detectors/synthetic/resnet/pgd.ipynb"
     hidden = page.rename(page.with_suffix(".hidden"))
     failed = build(whole_book)
     hidden.rename(page)
     assert failed.stderr == (
-        "error: outputs/notebooks/evaluations/synthetic-resnet-pgd.ipynb is absent; make it with `dvc repro`\n"
+        "error: outputs/notebooks/detectors/synthetic/resnet/pgd.ipynb is absent; make it with `dvc repro`\n"
     )
 
 

@@ -58,7 +58,7 @@ def place(tmp_path_factory) -> Path:
             "files": [{"url": more.as_uri(), "sha256": sha256(more)}],
         },
     }
-    (folder / "data").mkdir()
+    (folder / "data/checkpoints").mkdir(parents=True)
     (folder / "data/catalogue.yaml").write_text(yaml.safe_dump({name: common | entries[name] for name in entries}))
     nothing = {"datasets": {}, "detectors": {}, "attacks": {}}
     ready = {

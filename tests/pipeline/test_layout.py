@@ -9,7 +9,18 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2] / "rrlib"
 # design: from the ground up
-FLOORS = ["errors", "devices", "entries", "metrics", "detectors", "attacks", "datasets", "sources", "evaluation"]
+FLOORS = [
+    "errors",
+    "files",
+    "devices",
+    "entries",
+    "metrics",
+    "detectors",
+    "attacks",
+    "datasets",
+    "sources",
+    "evaluation",
+]
 FLOORS += ["analysis", "study", "plan", "report", "__main__"]
 
 

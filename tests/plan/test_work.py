@@ -10,7 +10,8 @@ from rrlib.attacks import rule
 from rrlib.datasets import catalogue
 from rrlib.detectors.catalogue import build
 from rrlib.evaluation import evaluate, training
-from rrlib.evaluation.training import Adversarial, Recipe
+from rrlib.evaluation.adversarial import Madry, Trades
+from rrlib.evaluation.training import Recipe
 from rrlib.plan import work
 from rrlib.plan.work import Asked, Samples
 from rrlib.study import load
@@ -58,7 +59,7 @@ def test_a_cell_costs_what_the_plan_says(in_memory, name, options):
     assert 5 * (asked.forwards - 1) <= counts["forwards"] - PLACED <= 5 * asked.forwards
 
 
-@pytest.mark.parametrize("adversarial", [None, Adversarial(0.01, 2)])
+@pytest.mark.parametrize("adversarial", [None, Madry(0.01, 2), Trades(0.01, 2, beta=1), Trades(0.01, 2, beta=0)])
 def test_training_costs_what_the_plan_says(separable, adversarial):
     recipe = Recipe(epochs=2, batch_size=4, adversarial=adversarial)
     counts = dict.fromkeys(("gradients", "weights", "forwards"), 0)

@@ -17,7 +17,8 @@ from rrlib.attacks.frames import TouchedFrames
 from rrlib.attacks.rules import PGD, Noise
 from rrlib.errors import InputError
 from rrlib.evaluation import Cell
-from rrlib.evaluation.training import Adversarial, Recipe
+from rrlib.evaluation.adversarial import Madry
+from rrlib.evaluation.training import Recipe
 from rrlib.study import params, paths
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -37,7 +38,7 @@ SOUND = {
         "meso": {
             "architecture": "meso4",
             "input_size": 32,
-            "training": {"epochs": 2, "adversarial": {"epsilon": 0.01, "steps": 2}},
+            "training": {"epochs": 2, "adversarial": {"method": "madry", "epsilon": 0.01, "steps": 2}},
         },
         "ready": {"architecture": "resnet", "input_size": 32, "seed": 1, "weights": WEIGHTS, "sha256": SHA256},
     },
@@ -97,7 +98,7 @@ def test_a_study_says_what_its_file_says():
     assert found.highlight == study.Highlight(epsilon=0.01, tolerance=0.1, attack="pgd")
     assert written(found.image.datasets) == SOUND["datasets"]
     assert found.image.detectors == {
-        "meso": study.Detector("meso4", 32, 0, Recipe(epochs=2, adversarial=Adversarial(0.01, 2)), None, None),
+        "meso": study.Detector("meso4", 32, 0, Recipe(epochs=2, adversarial=Madry(0.01, 2)), None, None),
         "ready": study.Detector("resnet", 32, 1, None, Path(WEIGHTS), SHA256),
     }
     assert found.image.attacks == {"noise": Noise(), "pgd": PGD(steps=3)}
@@ -148,7 +149,6 @@ def test_a_data_set_of_frames_belongs_to_the_images_and_has_its_videos_beside_it
     assert found.half("talks") is found.image
     assert found.of_frames == ["talks"]
     assert load(SOUND).of_frames == []
-    assert paths.videos_path(Cell("talks", "meso", "pgd")) == Path("outputs/videos/talks/meso/pgd.parquet")
 
 
 @pytest.mark.parametrize("place", ["datasets.talks-videos", "video.datasets.talks-videos"])
@@ -183,8 +183,8 @@ ARCHITECTURES = (
 )
 RECIPE = "choose from epochs, batch_size, learning_rate, weight_decay, adversarial"
 TOP = (
-    "seed, device, batch_size, workers, fold, compiled, distance, epsilons, tolerances, highlight, sources, video, "
-    "datasets, detectors, attacks"
+    "seed, device, batch_size, workers, fold, compiled, retrain, distance, epsilons, tolerances, highlight, sources, "
+    "video, datasets, detectors, attacks"
 )
 WHOLE = f"it is a whole number from {{}} to {2**31 - 1}"
 
@@ -296,7 +296,28 @@ WHOLE = f"it is a whole number from {{}} to {2**31 - 1}"
         (
             "detectors.meso.training.adversarial.epsilon",
             ABSENT,
-            "detectors.meso.training.adversarial lacks epsilon; add it (required: epsilon)",
+            "detectors.meso.training.adversarial lacks epsilon; add it (required: method, epsilon)",
+        ),
+        (
+            "detectors.meso.training.adversarial",
+            {"epsilon": 0.01},
+            "detectors.meso.training.adversarial holds {'epsilon': 0.01}; "
+            "give its method, madry or trades, and that method's options",
+        ),
+        (
+            "detectors.meso.training.adversarial",
+            {"method": "trades", "epsilon": 0.01},
+            "detectors.meso.training.adversarial lacks beta; add it (required: method, epsilon, beta)",
+        ),
+        (
+            "detectors.meso.training.adversarial",
+            {"method": "trades", "epsilon": 0.01, "beta": -1},
+            "detectors.meso.training.adversarial: beta is -1; it is a finite number ≥ 0; 1 to 6 are usual",
+        ),
+        (
+            "detectors.meso.training.adversarial.method",
+            "free",
+            "detectors.meso.training.adversarial.method: free is not known; choose from madry, trades",
         ),
         ("attacks.pgd.steps", 0, "attacks.pgd: steps is 0; it is a whole number ≥ 1"),
         # keys that are not known, at every level
@@ -317,7 +338,12 @@ WHOLE = f"it is a whole number from {{}} to {2**31 - 1}"
         (
             "detectors.meso.training.adversarial.eps",
             0.1,
-            "detectors.meso.training.adversarial: eps is not a known key; choose from epsilon, steps",
+            "detectors.meso.training.adversarial: eps is not a known key; choose from method, epsilon, steps",
+        ),
+        (
+            "detectors.meso.training.adversarial.beta",
+            1,
+            "detectors.meso.training.adversarial: beta is not a known key; choose from method, epsilon, steps",
         ),
         (
             "attacks.pgd.stepz",
@@ -416,6 +442,7 @@ def answer(given: dict) -> str:
 LEAVES = st.one_of(
     st.sampled_from([None, True, "", "a", -1, 0, 10**30, 1e300, math.nan, math.inf]), st.floats(), st.integers(-9, 9)
 )
+NO_TEXT = re.compile(r"params\.yaml: line \d+: the key (1|null) is no text; write it in quotes$")
 KEYS = st.sampled_from(["a", "name", "kind", "rule", "epsilon", 1, None])
 VALUES = st.one_of(LEAVES, st.lists(LEAVES, max_size=2), st.dictionaries(KEYS, LEAVES, max_size=2))
 FUZZ = settings(
@@ -427,7 +454,7 @@ FUZZ = settings(
 @given(place=st.sampled_from(list(inner(SOUND))), value=VALUES)
 def test_any_other_value_anywhere_is_taken_or_answered_with_its_place(place, value):
     said = answer(changed(place, value))
-    assert not said or (said.startswith("params.yaml: ") and place.split(".")[0] in said)
+    assert not said or (said.startswith("params.yaml: ") and (place.split(".")[0] in said or NO_TEXT.match(said)))
 
 
 @FUZZ
@@ -440,7 +467,7 @@ def test_any_other_value_anywhere_is_taken_or_answered_with_its_place(place, val
 )
 def test_any_option_of_an_attack_is_taken_or_answered_with_its_place(rule, option, value):
     said = answer(changed("attacks.pgd", {"rule": rule, option: value}))
-    assert not said or said.startswith("params.yaml: attacks.pgd: ")
+    assert not said or said.startswith("params.yaml: attacks.pgd: ") or NO_TEXT.match(said)
 
 
 HASH = "036ed30d04ffd9c7506f825b97c86aa64915f5818931da96817b169aad790af5"
@@ -503,3 +530,36 @@ def test_an_unknown_source_lists_all_names():
     with pytest.raises(InputError, match="^" + re.escape(message)) as caught:
         load(SOUND | {"sources": {"meso5": {}}})
     assert "hub-videomae-muneeb1812" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("seed: 0\nno: 1\n", "line 2: the key no is no text; write it in quotes"),
+        ("datasets:\n  2024: {}\n", "line 2: the key 2024 is no text; write it in quotes"),
+        ("datasets:\n  007: {}\n", "line 2: the key 007 is no text; write it in quotes"),
+        ("datasets:\n  null: {}\n", "line 2: the key null is no text; write it in quotes"),
+        ("seed: 0\nseed: 1\n", "line 2: the key seed is given twice; keep one of the two"),
+        ("datasets: {a: {}, a: {}}\n", "line 1: the key a is given twice; keep one of the two"),
+    ],
+)
+def test_keys_that_dvc_would_read_otherwise_are_refused_with_their_line(tmp_path, text, message):
+    path = tmp_path / "params.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError, match="^" + re.escape(f"{path}: {message}") + "$"):
+        study.load(path)
+
+
+@pytest.mark.parametrize("name", ["x; touch y #", "$(touch y)", "a'b", "../up", "-flag", "", "a" * 65, "a\nb"])
+def test_a_name_that_could_reach_a_shell_or_a_path_is_refused(name):
+    message = f"params.yaml: detectors: the name {name!r} is not allowed; use letters, digits, - and _, 64 at most"
+    assert answer(SOUND | {"detectors": {name: SOUND["detectors"]["meso"]}}) == message
+
+
+def test_names_that_make_one_stage_of_two_are_refused():
+    meso, drawn = SOUND["detectors"]["meso"], SOUND["datasets"]["drawn"]
+    twice = SOUND | {"datasets": {"a": drawn, "a-b": drawn}, "detectors": {"b-c": meso, "c": meso}}
+    assert answer(twice) == (
+        "params.yaml: b-c on a and c on a-b are both called a-b-c where stages are named; "
+        "rename one of the detectors or data sets"
+    )

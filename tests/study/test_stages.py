@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import os
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
+from rrlib import study as stages
 from rrlib.attacks.rules import FGSM, PGD
 from rrlib.datasets import Folder, Frames
 from rrlib.detectors import checkpoints
@@ -19,7 +21,7 @@ from rrlib.detectors.contract import Calibrated
 from rrlib.errors import InputError
 from rrlib.evaluation import Cell, tables
 from rrlib.evaluation.training import Recipe
-from rrlib.study import Detector, Half, Highlight, Study, stages
+from rrlib.study import Detector, Half, Highlight, Study, paths
 from rrlib.study.paths import checkpoint_path, dataset_folder, table_path
 
 CELL = Cell("faces", "small", "pgd")
@@ -42,6 +44,7 @@ def small_study(tmp_path, monkeypatch) -> Study:
         workers=0,
         fold=True,
         compiled=False,
+        retrain=False,
         distance="linf",
         epsilons=(0, 0.05),
         tolerances=(0.1,),
@@ -74,7 +77,7 @@ def with_images(study: Study, **changes: dict) -> Study:
 
 
 def test_from_images_to_a_table(trained):
-    table = stages.evaluate_cell(trained, CELL)
+    table = stages.table_of(trained, CELL)
     tables.write(Path("cell.parquet"), table)
     expected = stages.load_test_set("faces", 32).table
     assert table["sample"].tolist() == expected["sample"].repeat(2).tolist()
@@ -86,12 +89,13 @@ def test_a_checkpoint_says_how_it_was_made(trained):
     _, metadata = checkpoints.read(checkpoint_path("faces", "small"))
     assert (metadata["architecture"], metadata["input_size"], metadata["seed"]) == ("resnet", 32, 0)
     assert metadata["dataset"] == "faces"
+    assert metadata["data"] == {"kind": "folder", "seed": 0}  # without its source
     assert metadata["report"]["recipe"] == dataclasses.asdict(trained.detectors["small"].training)
     assert metadata["temperature"] == metadata["report"]["temperature"]
 
 
 def test_the_detector_that_is_evaluated_is_calibrated(trained):
-    loaded = stages.load_detector("faces", "small")
+    loaded = stages.load_detector(trained, "faces", "small")
     assert isinstance(loaded.detector, Calibrated)
     assert float(loaded.detector.temperature) == pytest.approx(loaded.metadata["temperature"])
 
@@ -107,11 +111,11 @@ def test_stages_that_run_again_leave_the_same_bytes(trained):
 
 
 def test_images_attacked_again_are_those_of_the_table(trained):
-    table = stages.evaluate_cell(trained, CELL).query("epsilon == 0.05").iloc[[3, 1]]
+    table = stages.table_of(trained, CELL).query("epsilon == 0.05").iloc[[3, 1]]
     clean, attacked = stages.attack_again(trained, CELL, table["sample"].tolist(), 0.05)
     assert (attacked - clean).abs().flatten(1).amax(dim=1).tolist() == pytest.approx(table["linf"].tolist(), abs=1e-7)
     with torch.no_grad():
-        p_fake = stages.load_detector("faces", "small").detector(attacked).softmax(dim=1)[:, 1]
+        p_fake = stages.load_detector(trained, "faces", "small").detector(attacked).softmax(dim=1)[:, 1]
     assert p_fake.tolist() == pytest.approx(table["p_attacked"].tolist(), abs=1e-5)
 
 
@@ -119,7 +123,7 @@ def test_a_checkpoint_that_was_not_made_is_named(small_study):
     stages.prepare_dataset(small_study, "faces")
     message = "outputs/checkpoints/faces/small.safetensors is absent; make it with `dvc repro`"
     with pytest.raises(InputError, match="^" + re.escape(message) + "$"):
-        stages.evaluate_cell(small_study, CELL)
+        stages.table_of(small_study, CELL)
 
 
 @pytest.mark.parametrize(
@@ -138,15 +142,15 @@ def test_a_checkpoint_that_was_not_made_is_named(small_study):
             "detector other is not in params.yaml; choose from small",
         ),
         (
-            lambda study: stages.evaluate_cell(study, Cell("other", "small", "pgd")),
+            lambda study: stages.table_of(study, Cell("other", "small", "pgd")),
             "data set other is not in params.yaml; choose from faces",
         ),
         (
-            lambda study: stages.evaluate_cell(study, Cell("faces", "other", "pgd")),
+            lambda study: stages.table_of(study, Cell("faces", "other", "pgd")),
             "detector other is not in params.yaml; choose from small",
         ),
         (
-            lambda study: stages.evaluate_cell(study, Cell("faces", "small", "other")),
+            lambda study: stages.table_of(study, Cell("faces", "small", "other")),
             "attack other is not in params.yaml; choose from pgd, fgsm",
         ),
     ],
@@ -182,8 +186,9 @@ def test_weights_keep_the_calibration_that_they_bring(small_study):
     network = build("resnet", 32, seed=3)
     metadata = {"architecture": "resnet", "input_size": 32, "temperature": 2.5}
     checkpoints.save(Path("given.safetensors"), network, metadata)
-    stages.make_checkpoint(with_weights(small_study, "resnet", 32, Path("given.safetensors")), "faces", "published")
-    loaded = stages.load_detector("faces", "published")
+    study = with_weights(small_study, "resnet", 32, Path("given.safetensors"))
+    stages.make_checkpoint(study, "faces", "published")
+    loaded = stages.load_detector(study, "faces", "published")
     x = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         assert torch.allclose(loaded.detector(x), network.eval()(x) / 2.5)
@@ -205,41 +210,35 @@ def two_levels(small_study) -> Study:
     for dataset in study.image.datasets:
         stages.prepare_dataset(study, dataset)
         stages.make_checkpoint(study, dataset, "small")
-    for cell in study.cells():
-        tables.write(table_path(cell), stages.evaluate_cell(study, cell))
+    for dataset in study.image.datasets:
+        stages.measure(study, dataset, "small")
     return study
 
 
 def test_the_two_levels_of_a_data_set_of_frames_are_two_data_sets(two_levels):
-    written = stages.write_videos(two_levels)
-    assert written == [Path(f"outputs/videos/talks/small/{attack}.parquet") for attack in ("pgd", "fgsm")]
-    frames, found = tables.read(table_path(Cell("talks", "small", "pgd"))), tables.read(written[0])
+    assert stages.write_results(two_levels) == ["outputs/results/image.parquet: 6 tables"]
+    everything = stages.read_results(two_levels)["image"]
+    assert everything["dataset"].drop_duplicates().tolist() == ["talks", "talks-videos", "faces"]
+    frames = tables.read(table_path(Cell("talks", "small", "pgd")))
+    found = everything.query("dataset == 'talks-videos' and attack == 'pgd'")
     assert len(frames) == 3 * len(found) > 0
     mean = frames.groupby([frames["sample"].str.rsplit("/", n=1).str[0], "epsilon"])["p_attacked"].mean()
     assert found["p_attacked"].tolist() == pytest.approx(
         mean[list(zip(found["sample"], found["epsilon"], strict=True))].tolist()
     )
-    assert set(found["dataset"]) == {"talks-videos"}
-    assert found.attrs == frames.attrs
-    everything = stages.read_halves(two_levels)["image"]
-    assert everything["dataset"].drop_duplicates().tolist() == ["talks", "talks-videos", "faces"]
-    assert len(everything) == sum(len(tables.read(path)) for path in stages.result_paths(two_levels)["image"])
 
 
-def test_videos_written_again_have_the_same_bytes_and_nothing_stale_beside_them(two_levels):
-    before = [path.read_bytes() for path in stages.write_videos(two_levels)]
-    stale = Path("outputs/videos/walks/small/pgd.parquet")
+def test_results_written_again_have_the_same_bytes_and_hold_nothing_of_what_lies_beside(two_levels):
+    stages.write_results(two_levels)
+    path = paths.results_path("image")
+    before = path.read_bytes()
+    stale = table_path(Cell("walks", "small", "pgd"))
     stale.parent.mkdir(parents=True)
-    stale.touch()
-    assert [path.read_bytes() for path in stages.write_videos(two_levels)] == before
+    shutil.copy(table_path(Cell("talks", "small", "pgd")), stale)
+    stages.write_results(two_levels)
+    assert path.read_bytes() == before
+    assert stages.tidy(two_levels) == [Path("outputs/tables/walks")]
     assert not stale.exists()
-
-
-def test_without_a_data_set_of_frames_there_are_no_videos(small_study):
-    assert stages.write_videos(small_study) == []
-    assert list(Path("outputs/videos").iterdir()) == []
-    cells = small_study.cells()
-    assert stages.result_paths(small_study) == {"image": [table_path(cell) for cell in cells]}
 
 
 def test_published_mesonet_weights_give_their_published_answers(real, small_study):
@@ -262,7 +261,7 @@ def test_published_mesonet_weights_give_their_published_answers(real, small_stud
     )
     stages.prepare_dataset(study, "mesonet")
     stages.make_checkpoint(study, "mesonet", "published")
-    table = stages.evaluate_cell(study, Cell("mesonet", "published", "fgsm"))
+    table = stages.table_of(study, Cell("mesonet", "published", "fgsm"))
     clean = table.query("epsilon == 0").sort_values(["label", "sample"])
     assert clean["label"].tolist() == [0, 0, 1, 1]
     assert sorted(1 - clean["p_clean"][clean["label"] == 0]) == pytest.approx([0.990, 0.997], abs=0.005)

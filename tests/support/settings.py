@@ -7,5 +7,6 @@ SETTINGS = {
     "workers": 0,
     "fold": True,
     "compiled": False,
+    "retrain": False,
     "distance": "linf",
 }

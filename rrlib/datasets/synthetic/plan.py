@@ -14,7 +14,7 @@ from tqdm import tqdm
 from rrlib.errors import InputError, unknown
 
 SPLITS = ("train", "validation", "test")
-SHOTS_PER_IDENTITY = 8
+SHOTS_PER_IDENTITY = {"train": 8, "validation": 2, "test": 2}  # few where answers are counted: more groups
 SMALLEST = 32
 
 
@@ -34,12 +34,15 @@ class Shot:
 
 
 def plan(split: str, count: int, families: Sequence[str]) -> list[Shot]:
-    """Which identity, and which forgery if any, each of `count` shots shows: half of them real, about 8 a face.
+    """Which identity, and which forgery if any, each of `count` shots shows: half of them real.
+
+    An identity has about 8 shots for training, and a real and a forged one for validation and test: shots of one
+    identity are one group, and intervals need many groups.
 
     >>> [shot.family for shot in plan("test", 4, ["swap", "reenactment"])]
     ['', 'swap', '', 'reenactment']
     """
-    identities = max(2, round(count / SHOTS_PER_IDENTITY))  # two, since a swap needs a donor
+    identities = max(2, round(count / SHOTS_PER_IDENTITY[split]))  # two, since a swap needs a donor
     shots = []
     for index in range(count):
         turn, identity = divmod(index // 2, identities)

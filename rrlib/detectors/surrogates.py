@@ -1,4 +1,4 @@
-"""A private copy of a detector that gives the same answers in less time: what an attack climbs."""
+"""The surrogate of a detector: a copy that gives the same answers in less time, whose gradients an attack follows."""
 
 import copy
 from typing import NamedTuple
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from rrlib.detectors.contract import check_logits, frozen
-from rrlib.detectors.placement import place
+from rrlib.detectors.layout import to_device
 
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
@@ -16,7 +16,7 @@ POOLS = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d)
 LARGEST_DIFFERENCE = 1e-2  # of probabilities, between copy and original
 
 
-class FastCopy(NamedTuple):
+class Surrogate(NamedTuple):
     """A detector to attack, and a sentence that says what it is."""
 
     detector: nn.Module
@@ -36,7 +36,7 @@ class _Affine(nn.Module):
         return x if self.shift is None else x + self.shift
 
 
-def fast_copy(detector: nn.Module, x: Tensor, name: str = "") -> FastCopy:
+def surrogate(detector: nn.Module, x: Tensor, name: str = "") -> Surrogate:
     """A frozen copy of `detector` on its device, batch norms folded, checked against the original on the batch `x`.
 
     It takes the place of the original for gradients only if no label of `x` differs and no probability differs by more
@@ -44,7 +44,7 @@ def fast_copy(detector: nn.Module, x: Tensor, name: str = "") -> FastCopy:
     with the detector's `name`, if its logits for `x` break the contract.
 
     >>> from rrlib.detectors.catalogue import build
-    >>> fast_copy(build("resnet", 32, seed=0), torch.rand(2, 3, 32, 32)).description[:35]
+    >>> surrogate(build("resnet", 32, seed=0), torch.rand(2, 3, 32, 32)).description[:35]
     'a copy with 9 batch norms folded in'
     """
     plain = copy.deepcopy(detector).eval().requires_grad_(False)
@@ -52,17 +52,17 @@ def fast_copy(detector: nn.Module, x: Tensor, name: str = "") -> FastCopy:
         expected = check_logits(plain(x), len(x), name or type(detector).__name__).cpu().double().softmax(dim=1)
         folded, count = fold(plain, x[:1])
         if count == 0:
-            return FastCopy(plain, "the detector itself: it has no batch norm that follows a convolution")
+            return Surrogate(plain, "the detector itself: it has no batch norm that follows a convolution")
         found = folded(x).cpu().double().softmax(dim=1)
     difference = float((expected - found).abs().max())
     flipped = int((expected.argmax(dim=1) != found.argmax(dim=1)).sum())
     if difference <= LARGEST_DIFFERENCE and not flipped:
-        return FastCopy(
+        return Surrogate(
             folded,
             f"a copy with {count} batch norms folded into convolutions; on the first batch its probabilities differ "
             f"by at most {difference:.0e}",
         )
-    return FastCopy(
+    return Surrogate(
         plain,
         f"the detector itself: a copy with {count} batch norms folded differed by up to {difference:.2g} in "
         f"probability and in {flipped} of {len(x)} labels on the first batch",
@@ -77,7 +77,7 @@ def fold(detector: nn.Module, x: Tensor) -> tuple[nn.Module, int]:
     takes over the size of the scale; its sign, where it is negative, and the shift stay, the shift behind a max pooling
     that follows, where there is less to add to. What follows what is seen by running `x` through, so it does not matter
     how the network is written; a network that hides a second use of a tensor would come out wrong, which is why
-    `fast_copy` compares.
+    `surrogate` compares.
     """
     folded = copy.deepcopy(detector).eval().requires_grad_(False)
     source, rank = _sources(folded, x)
@@ -95,7 +95,7 @@ def fold(detector: nn.Module, x: Tensor) -> tuple[nn.Module, int]:
             pools = [each for each, origin in source.items() if origin == name]
             _fold_across_relu(folded, source[before], name, pools, rank[name])
             count += 1
-    return place(folded, x.device, x[0]), count
+    return to_device(folded, x.device, x[0]), count
 
 
 def _fold_across_relu(folded: nn.Module, convolution: str, norm: str, followers: list[str], rank: int) -> None:

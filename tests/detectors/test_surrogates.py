@@ -7,15 +7,15 @@ import torch
 from torch import nn
 
 from rrlib.attacks.gradients import margin_gradient
-from rrlib.detectors.catalogue import ARCHITECTURES, CLIP_ARCHITECTURES, build
-from rrlib.detectors.folding import fast_copy, fold
+from rrlib.detectors.catalogue import ARCHITECTURES, build
+from rrlib.detectors.surrogates import fold, surrogate
 from rrlib.errors import InputError
 
 NORMS = (nn.BatchNorm2d, nn.BatchNorm3d)
 
 
 def inputs(architecture: str, n: int = 4, dtype: torch.dtype = torch.float64) -> torch.Tensor:
-    shape = (n, 5, 3, 32, 32) if architecture in CLIP_ARCHITECTURES else (n, 3, 32, 32)
+    shape = (n, 5, 3, 32, 32) if ARCHITECTURES[architecture].modality == "video" else (n, 3, 32, 32)
     return torch.rand(shape, generator=torch.Generator().manual_seed(1), dtype=dtype)
 
 
@@ -69,7 +69,7 @@ def test_frames_that_pass_in_parts_are_folded_too():
 def test_the_detector_itself_stays_as_it_was():
     detector = used("meso4").train().requires_grad_(True)
     before = copy.deepcopy(detector.state_dict())
-    fast_copy(detector, inputs("meso4"))
+    surrogate(detector, inputs("meso4"))
     assert detector.training
     assert all(parameter.requires_grad for parameter in detector.parameters())
     assert all(torch.equal(value, before[key]) for key, value in detector.state_dict().items())
@@ -95,7 +95,7 @@ class UsedTwice(nn.Module):
 @pytest.mark.parametrize("norms", [1, 2])
 def test_a_copy_that_differs_is_not_used_and_the_description_says_so(norms):
     detector, x = UsedTwice(norms).eval(), inputs("resnet", dtype=torch.float32)
-    found, description = fast_copy(detector, x)
+    found, description = surrogate(detector, x)
     assert description.startswith("the detector itself: a copy with ")
     assert "batch norms folded differed by up to " in description
     with torch.no_grad():
@@ -104,7 +104,7 @@ def test_a_copy_that_differs_is_not_used_and_the_description_says_so(norms):
 
 def test_a_used_copy_says_how_far_it_is_from_the_detector():
     detector, x = used("resnet", torch.float32), inputs("resnet", dtype=torch.float32)
-    found, description = fast_copy(detector, x)
+    found, description = surrogate(detector, x)
     with torch.no_grad():
         difference = (found(x).softmax(1) - detector(x).softmax(1)).abs().max()
     assert difference < 1e-5
@@ -113,10 +113,10 @@ def test_a_used_copy_says_how_far_it_is_from_the_detector():
 
 def test_without_batch_norm_there_is_nothing_to_fold():
     detector = nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, 2))
-    description = fast_copy(detector, inputs("resnet", dtype=torch.float32)).description
+    description = surrogate(detector, inputs("resnet", dtype=torch.float32)).description
     assert description == "the detector itself: it has no batch norm that follows a convolution"
 
 
 def test_a_detector_that_breaks_its_contract_is_named():
     with pytest.raises(InputError, match=r"^mine returned one logit per sample"):
-        fast_copy(nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, 1)), inputs("resnet", 2, torch.float32), "mine")
+        surrogate(nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, 1)), inputs("resnet", 2, torch.float32), "mine")

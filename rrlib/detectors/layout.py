@@ -8,7 +8,7 @@ from rrlib.detectors.contract import frozen
 CHANNELS_LAST = {nn.Conv2d: torch.channels_last, nn.Conv3d: torch.channels_last_3d}
 
 
-def place(detector: nn.Module, device: torch.device | str, sample: Tensor) -> nn.Module:
+def to_device(detector: nn.Module, device: torch.device | str, sample: Tensor) -> nn.Module:
     """The detector, moved to `device`, its convolutions channels last where that helps and the detector can do it.
 
     The same sums in another order: on a processor convolutions of few channels take 0.5 to 0.8 of the time
@@ -23,14 +23,14 @@ def place(detector: nn.Module, device: torch.device | str, sample: Tensor) -> nn
     if convolutions and torch.device(device).type == "cpu":
         for module in convolutions:
             module.to(memory_format=CHANNELS_LAST[type(module)])
-        if not _runs(detector, place_batch(sample[None], device, detector)):
+        if not _runs(detector, batch_to_device(sample[None], device, detector)):
             for module in convolutions:
                 module.to(memory_format=torch.contiguous_format)
     return detector
 
 
-def place_batch(x: Tensor, device: torch.device | str, detector: nn.Module) -> Tensor:
-    """A batch on `device`, images laid out as `place` laid out the detector that looks at them."""
+def batch_to_device(x: Tensor, device: torch.device | str, detector: nn.Module) -> Tensor:
+    """A batch on `device`, images laid out as `to_device` laid out the detector that looks at them."""
     x = x.to(device, non_blocking=True)
     return x.contiguous(memory_format=torch.channels_last) if x.dim() == 4 and _channels_last(detector) else x
 

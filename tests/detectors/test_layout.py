@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from rrlib.detectors.catalogue import build
-from rrlib.detectors.placement import place, place_batch
+from rrlib.detectors.layout import batch_to_device, to_device
 from rrlib.evaluation import evaluate
 from rrlib.evaluation.training import Recipe, train
 
@@ -62,8 +62,8 @@ def test_a_detector_that_calls_view_can_be_trained(in_memory, kind, shape):
 @pytest.mark.parametrize(("flatten", "last"), [("reshape", True), ("view", False)])
 def test_images_are_laid_out_as_the_detector_is(flatten, last):
     x = pixels(2, 3, SIZE, SIZE)
-    detector = place(Flattening(flatten).eval(), "cpu", x[0])
-    batch = place_batch(x, "cpu", detector)
+    detector = to_device(Flattening(flatten).eval(), "cpu", x[0])
+    batch = batch_to_device(x, "cpu", detector)
     for tensor in (detector.features[0].weight, batch):
         assert tensor.is_contiguous(memory_format=torch.channels_last) == last
         assert tensor.is_contiguous() != last
@@ -71,15 +71,15 @@ def test_images_are_laid_out_as_the_detector_is(flatten, last):
 
 
 def test_nothing_is_rearranged_off_the_processor():
-    detector = place(build("resnet", 32, seed=0), "meta", torch.zeros(3, 32, 32))
+    detector = to_device(build("resnet", 32, seed=0), "meta", torch.zeros(3, 32, 32))
     assert all(weight.is_contiguous() for weight in detector.parameters())
-    assert place_batch(pixels(2, 3, 32, 32), "meta", detector).is_contiguous()
+    assert batch_to_device(pixels(2, 3, 32, 32), "meta", detector).is_contiguous()
 
 
 def test_being_placed_changes_no_mode_and_no_statistics():
     detector = Flattening("reshape").train()
     before = {name: value.clone() for name, value in detector.state_dict().items()}
-    place(detector, "cpu", pixels(3, SIZE, SIZE))
+    to_device(detector, "cpu", pixels(3, SIZE, SIZE))
     assert detector.training
     assert all(torch.equal(value, before[name]) for name, value in detector.state_dict().items())
 

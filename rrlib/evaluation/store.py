@@ -1,0 +1,183 @@
+"""What has been measured, by what it was measured from: nothing is measured twice, and nothing stale is taken.
+
+A piece is what one attack found at one ε for all samples of one data set and detector, a file named after its key. A
+key is a digest of everything the numbers rest on (`Basis`, the attack's rule, ε). So a new ε costs that ε, a new attack
+that attack, an attack's new name nothing, and a changed detector everything.
+"""
+
+import hashlib
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import pandas as pd
+import torch
+from filelock import FileLock
+from torch import nn
+from torch.utils.data import Dataset
+
+from rrlib.attacks import Rule
+from rrlib.errors import InputError
+from rrlib.evaluation import code as its_code
+from rrlib.evaluation import measuring, resume, tables
+
+MEASURING = (
+    "evaluation/measuring.py",
+    "detectors/catalogue.py",
+    "datasets/catalogue.py",
+)  # the code, by where it begins
+
+
+@dataclass(frozen=True)
+class Basis:
+    """What all pieces of one data set and detector rest on, besides the attack and ε.
+
+    `samples` and `detector` are digests: of what is looked at and how it is read, of the weights and what is built from
+    them. `code` is that of the statements that measure.
+    """
+
+    samples: str
+    detector: str
+    distance: str
+    seed: int
+    fold: bool
+    compiled: bool
+    code: str = ""
+
+    def key(self, rule: Rule | None, epsilon: float) -> str:
+        """The name of one piece; `rule` is None for ε = 0, which all attacks share."""
+        parts = asdict(replace(self, code=self.code or its_code.digest_of(*MEASURING)))
+        text = json.dumps(
+            parts | {"rule": repr(rule) if epsilon else "none", "epsilon": float(epsilon)}, sort_keys=True
+        )
+        return hashlib.sha256(text.encode()).hexdigest()[:40]
+
+
+def digest_of(about: Mapping[str, object], detector: nn.Module) -> str:
+    """A SHA-256 of what a detector is built from and of the names, shapes, types and values of its weights."""
+    hashed = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
+    for name, tensor in sorted(detector.state_dict().items()):
+        tensor = tensor.detach().cpu().contiguous()
+        hashed.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
+        hashed.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return hashed.hexdigest()
+
+
+def keys(basis: Basis, rule: Rule, epsilons: Sequence[float]) -> dict[str, str]:
+    """The key of each ε of one attack, by the ε as text; a table carries them, so that it can be told what it is of."""
+    return {repr(float(epsilon)): basis.key(rule, epsilon) for epsilon in epsilons}
+
+
+def measure(
+    detector: nn.Module,
+    dataset: Dataset,
+    rules: Mapping[str, Rule],
+    epsilons: Sequence[float],
+    basis: Basis,
+    folder: Path,
+    unfinished: Path,
+    **how: object,
+) -> dict[str, pd.DataFrame]:
+    """The result table of each attack: what `folder` has is taken, what it lacks is measured first and kept there.
+
+    `unfinished` is where the finished batches of an interrupted measurement lie. `how` are the options of
+    `measuring.batches` that change no number, and its names. One process at a time works on a folder; a second one
+    waits, and then finds what the first has measured.
+    """
+    epsilons = [float(epsilon) for epsilon in epsilons]
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / ".lock"):
+        for names, missing in _missing(rules, epsilons, basis, folder).items():
+            chosen = {name: rules[name] for name in names}
+            _measure(detector, dataset, chosen, missing, basis, folder, unfinished, how)
+    return {name: table(rule, name, epsilons, basis, folder, how) for name, rule in rules.items()}
+
+
+def table(
+    rule: Rule, name: str, epsilons: Sequence[float], basis: Basis, folder: Path, names: Mapping[str, object]
+) -> pd.DataFrame:
+    """One attack's result table from its pieces; InputError if one of them is not there."""
+    found = keys(basis, rule, epsilons)
+    pieces = [load(folder, key) for key in found.values()]
+    if absent := [epsilon for epsilon, piece in zip(found, pieces, strict=True) if piece is None]:
+        raise InputError(f"{folder} has nothing of {name} at ε = {', '.join(absent)}; measure it with `dvc repro`")
+    whole = pd.concat(pieces).sort_index(kind="stable").reset_index(drop=True)
+    described = dict.fromkeys(piece.attrs["attacked"] for piece in pieces)
+    whole = whole.assign(attack=name, dataset=names.get("dataset_name", ""), detector=names.get("detector_name", ""))
+    whole.attrs = {"attacked": "; ".join(described), "keys": json.dumps(found)}
+    return whole
+
+
+def is_of(whole: pd.DataFrame, basis: Basis, rule: Rule, epsilons: Sequence[float]) -> bool:
+    """Whether a table was measured from just this."""
+    return whole.attrs.get("keys") == json.dumps(keys(basis, rule, epsilons))
+
+
+def load(folder: Path, key: str) -> pd.DataFrame | None:
+    """A piece; None if there is none. One that is damaged is removed, with a line that says so."""
+    path = Path(folder, f"{key}.parquet")
+    if not path.is_file():
+        return None
+    try:
+        return tables.read(path)
+    except InputError as error:
+        print(f"{error}; it is measured again", file=sys.stderr)
+        path.unlink()
+        return None
+
+
+def adopt(path: Path, folder: Path) -> None:
+    """Keep the pieces of a whole table that came from elsewhere, as from `dvc pull`, so that they are not lost."""
+    whole = tables.read(path)
+    found: dict[str, str] = json.loads(whole.attrs.get("keys", "{}"))
+    for epsilon, key in found.items():
+        target = folder / f"{key}.parquet"
+        if not target.is_file():
+            piece = whole[whole["epsilon"] == float(epsilon)].reset_index(drop=True)
+            piece.attrs = {"attacked": whole.attrs["attacked"]}
+            tables.write(target, piece)
+
+
+def _missing(
+    rules: Mapping[str, Rule], epsilons: Sequence[float], basis: Basis, folder: Path
+) -> dict[tuple[str, ...], list[float]]:
+    """What has to be measured: epsilons by the attacks that lack just these, which are then measured together."""
+    by_epsilons: dict[tuple[float, ...], list[str]] = {}
+    for name, rule in rules.items():
+        lacking = tuple(epsilon for epsilon in epsilons if load(folder, basis.key(rule, epsilon)) is None)
+        if lacking:
+            by_epsilons.setdefault(lacking, []).append(name)
+    return {tuple(names): list(lacking) for lacking, names in by_epsilons.items()}
+
+
+def _measure(
+    detector: nn.Module,
+    dataset: Dataset,
+    rules: Mapping[str, Rule],
+    epsilons: Sequence[float],
+    basis: Basis,
+    folder: Path,
+    unfinished: Path,
+    how: Mapping[str, object],
+) -> None:
+    wanted = {name: [basis.key(rule, epsilon) for epsilon in epsilons] for name, rule in rules.items()}
+    first = resume.begin(unfinished, json.dumps([wanted, how.get("batch_size")]))
+    run: Callable = measuring.batches
+    options = {"distance": basis.distance, "seed": basis.seed, "fold": basis.fold, "compiled": basis.compiled}
+    with closing(run(detector, dataset, rules, epsilons, first=first, **options, **how)) as parts:
+        for number, part in enumerate(parts, start=first):
+            resume.keep(unfinished, number, part)
+    found = resume.parts(unfinished)
+    if len(found) != len(dataset) * len(rules) * len(epsilons):
+        raise InputError(
+            f"{unfinished} holds {len(found)} rows, where {len(dataset)} samples, {len(rules)} attacks and "
+            f"{len(epsilons)} epsilons make {len(dataset) * len(rules) * len(epsilons)}; remove it and run again"
+        )
+    for (attack, epsilon), piece in found.groupby(["attack", "epsilon"], sort=False):
+        piece = piece.reset_index(drop=True)
+        piece.attrs = {"attacked": found.attrs["attacked"]}
+        tables.write(folder / f"{basis.key(rules[attack], epsilon)}.parquet", piece)
+    resume.end(unfinished)

@@ -1,0 +1,45 @@
+"""The results that are recorded with the repository, and a rerun beside them."""
+
+import pandas as pd
+
+from rrlib import files, study
+from rrlib.analysis import recorded
+from rrlib.errors import InputError
+from rrlib.report import figure1, figures
+from rrlib.study import paths
+
+RESULTS = paths.DATA / "reference.csv"
+FIGURE = paths.DATA / "figure1.svg"
+
+
+def record(found: study.Study) -> list[str]:
+    """Write the present results and Figure 1 to data/; the lines to be shown."""
+    halves = study.read_results(found)
+    rows = recorded.rows(pd.concat(halves.values(), ignore_index=True))
+    with files.whole(RESULTS) as unfinished:
+        rows.to_csv(unfinished, index=False, float_format=f"%.{recorded.DECIMALS}f", lineterminator="\n")
+    figures.set_style()
+    figure = figure1.figure1_halves(halves, found.highlight.epsilon, found.highlight.attack)
+    figures.save(figure, FIGURE)
+    return [f"{len(rows)} rows in {RESULTS}, and {FIGURE}", "run `dvc commit --force data.dvc` to pin them"]
+
+
+def compared(found: study.Study) -> pd.DataFrame:
+    """The present results beside the recorded ones, as `analysis.recorded.compare` says."""
+    return recorded.compare(_here(found), read())
+
+
+def verify(found: study.Study) -> str:
+    """One line: how many rows match, lie within tolerance, differ, and which is the worst."""
+    return recorded.said(compared(found), len(_here(found)))
+
+
+def read() -> pd.DataFrame:
+    """The recorded results; InputError if they are not there."""
+    if not RESULTS.is_file():
+        raise InputError(f"{RESULTS} is absent; `git checkout {RESULTS}` brings it back")
+    return pd.read_csv(RESULTS)
+
+
+def _here(found: study.Study) -> pd.DataFrame:
+    return recorded.rows(pd.concat(study.read_results(found).values(), ignore_index=True))

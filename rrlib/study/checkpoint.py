@@ -1,0 +1,184 @@
+"""The stage `checkpoint`: the detector to be measured, given with the repository, with others' weights, or trained."""
+
+import hashlib
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from torch.nn.functional import softmax
+from torch.utils.data import DataLoader
+
+from rrlib import datasets, detectors, files
+from rrlib.detectors import Calibrated, checkpoints
+from rrlib.devices import resolve
+from rrlib.errors import InputError
+from rrlib.evaluation import training
+from rrlib.study import paths
+from rrlib.study.dataset import prepare_training
+from rrlib.study.params import Study, known
+
+
+def make_checkpoint(study: Study, dataset: str, detector: str) -> None:
+    """A detector as safetensors where stages look for it.
+
+    With weights that params.yaml names, or that its architecture brings, these. Else the checkpoint that the repository
+    gives, if it was trained as params.yaml says and `retrain` is false; else it is trained now.
+    """
+    known(dataset, study.datasets, "data set")
+    known(detector, study.detectors, "detector")
+    entry, target = study.detectors[detector], paths.checkpoint_path(dataset, detector)
+    if entry.weights:
+        _take_weights(study, detector, target)
+    elif entry.training is None:
+        network = detectors.build(entry.architecture, entry.input_size, entry.seed, entry.labels)
+        made = {"dataset": None, "seed": None, "temperature": 1, "report": None, "weights": entry.architecture}
+        checkpoints.save(target, network, _about(study, detector, network) | made)
+    elif not study.retrain and (given := _given(study, dataset, detector)):
+        with files.whole(target) as unfinished:
+            unfinished.write_bytes(given.read_bytes())
+    else:
+        train(study, dataset, detector, target)
+
+
+def train(study: Study, dataset: str, detector: str, target: Path) -> dict:
+    """Train a detector as params.yaml says and save it at `target`; its metadata.
+
+    Where the repository gives a checkpoint of the same recipe, `against_given` says how far the two are apart on the
+    validation split: the largest and the mean difference of P(fake), and the share of labels that agree.
+    """
+    known(dataset, study.datasets, "data set")
+    known(detector, study.detectors, "detector")
+    entry = study.detectors[detector]
+    if entry.training is None:
+        raise InputError(f"{detector} has no training in params.yaml; give it one, or take its weights as they are")
+    folder, device = prepare_training(study, dataset), resolve(study.device)
+    sets = [datasets.load(folder, split, entry.input_size, keep=True) for split in ("train", "validation")]
+    network = detectors.build(entry.architecture, entry.input_size, entry.seed, entry.labels)
+    name = f"{dataset}/{detector}"
+    report = training.train(network, *sets, entry.training, seed=entry.seed, device=device, name=name)
+    metadata = _about(study, detector, network) | {
+        "dataset": dataset,
+        "data": definition_of(study, dataset),
+        "seed": entry.seed,
+        "temperature": report["temperature"],
+        "report": report,
+    }
+    if given := _given(study, dataset, detector):
+        other = detectors.load(given).detector.to(device)
+        metadata["against_given"] = _apart(
+            Calibrated(network, report["temperature"]).to(device), other, sets[1], device
+        )
+    checkpoints.save(target, network, metadata)
+    return metadata
+
+
+def definition_of(study: Study, dataset: str) -> dict:
+    """What a data set is, as params.yaml says it, but for where its code or files lie."""
+    return {key: value for key, value in study.datasets[dataset].to_dict().items() if key != "source"}
+
+
+def load_detector(study: Study, dataset: str, detector: str) -> detectors.LoadedDetector:
+    """The detector that `make_checkpoint` left; an InputError if its module has changed meanwhile."""
+    path = paths.checkpoint_path(dataset, detector)
+    if not path.is_file():
+        raise InputError(f"{path} is absent; make it with `dvc repro`")
+    check_module(study, dataset, detector)
+    return detectors.load(path)
+
+
+def load_weights(study: Study, detector: str) -> detectors.LoadedDetector:
+    """The detector whose weights params.yaml names, once their hash, architecture and input size are as it says."""
+    entry, where = study.detectors[detector], f"params.yaml: detectors.{detector}"
+    if not entry.weights.is_file():
+        raise InputError(f"{entry.weights} is absent; bring it with `python -m rrlib fetch --study`")
+    found = hashlib.sha256(entry.weights.read_bytes()).hexdigest()
+    if found != entry.sha256:
+        raise InputError(
+            f"{where}.sha256 is {entry.sha256}, but {entry.weights} has {found}; "
+            "fetch the file again, or write that hash if the file is the one you mean"
+        )
+    loaded = detectors.load(entry.weights, entry.architecture, entry.input_size)
+    if loaded.metadata["input_size"] != entry.input_size:
+        raise InputError(
+            f"{where}.input_size is {entry.input_size}, but {entry.weights} is for "
+            f"{loaded.metadata['input_size']}; write that"
+        )
+    return loaded
+
+
+def check_module(study: Study, dataset: str, detector: str) -> None:
+    """Raise InputError if a module of one's own has changed since the checkpoint was made, with what to run."""
+    architecture, path = study.detectors[detector].architecture, paths.checkpoint_path(dataset, detector)
+    if not architecture.startswith(detectors.OWN) or not path.is_file():
+        return
+    _, metadata = checkpoints.read(path)
+    # of another architecture DVC sees that it has to be made again
+    if (
+        metadata["architecture"] != architecture
+        or metadata.get("module") == detectors.architecture(architecture).module_hash()
+    ):
+        return
+    stage = "checkpoint-video" if dataset in study.video.datasets else "checkpoint"
+    raise InputError(
+        f"the module of {architecture} has changed since {path} was made; "
+        f"run `dvc repro --force --downstream {stage}@{dataset}-{detector}`"
+    )
+
+
+def _about(study: Study, detector: str, network: torch.nn.Module) -> dict:
+    entry = study.detectors[detector]
+    about = {"architecture": entry.architecture, "input_size": entry.input_size}
+    return about | detectors.architecture(entry.architecture).describe(network)
+
+
+def _take_weights(study: Study, detector: str, target: Path) -> None:
+    entry, loaded = study.detectors[detector], load_weights(study, detector)
+    # a temperature that the file brings stays in its metadata and is applied again when it is loaded
+    network = loaded.detector.detector if isinstance(loaded.detector, Calibrated) else loaded.detector
+    metadata = {"dataset": None, "seed": None, "temperature": 1, "report": None} | loaded.metadata
+    checkpoints.save(target, network, metadata | {"weights": entry.weights.name, "sha256": entry.sha256})
+
+
+def _given(study: Study, dataset: str, detector: str) -> Path | None:
+    """The checkpoint that the repository gives, if it was trained as params.yaml says; a line says what differs."""
+    path, entry = paths.given_path(dataset, detector), study.detectors[detector]
+    if not path.is_file():
+        return None
+    _, metadata = checkpoints.read(path)
+    wanted = {
+        "architecture": entry.architecture,
+        "input_size": entry.input_size,
+        "seed": entry.seed,
+        "recipe": asdict(entry.training),
+        "data": _trained_on(definition_of(study, dataset)),
+    }
+    found = metadata | {
+        "recipe": (metadata.get("report") or {}).get("recipe"),
+        "data": _trained_on(metadata.get("data") or {}),
+    }
+    differing = [key for key, value in wanted.items() if found.get(key) != value]
+    if differing:
+        print(f"{path} was made with another {', another '.join(differing)} than params.yaml says", file=sys.stderr)
+    return None if differing else path
+
+
+def _trained_on(definition: dict) -> dict:
+    """A definition without its test split, which no training sees."""
+    counts = {name: {split: n for split, n in value.items() if split != "test"}
+              for name, value in definition.items() if isinstance(value, dict)}  # fmt: skip
+    return definition | counts
+
+
+def _apart(one: torch.nn.Module, other: torch.nn.Module, samples, device: torch.device) -> dict[str, float]:
+    p = []
+    for detector in (one, other):
+        with detectors.frozen(detector), torch.no_grad():
+            scores = [softmax(detector(x.to(device)).cpu().double(), 1)[:, 1] for x, *_ in DataLoader(samples, 32)]
+        p.append(torch.cat(scores))
+    apart = (p[0] - p[1]).abs()
+    return {
+        "largest": float(apart.max()),
+        "mean": float(apart.mean()),
+        "same_labels": float(((p[0] > 0.5) == (p[1] > 0.5)).double().mean()),
+    }

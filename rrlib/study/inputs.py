@@ -1,0 +1,33 @@
+"""What a study takes from outside: sources to fetch, files that must be there."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from rrlib.errors import InputError
+from rrlib.sources import awaited
+from rrlib.study.checkpoint import check_module, load_weights
+from rrlib.study.params import Study
+
+
+def fetch_sources(study: Study) -> Iterator[str]:
+    """Bring the study's sources here; the lines to be shown, as they come."""
+    from rrlib.sources import fetch_all  # its libraries are needed by nothing else here
+
+    return fetch_all(study.sources.values())
+
+
+def check_inputs(study: Study) -> None:
+    """Raise InputError unless what the study reads is there, as it says, or will be fetched.
+
+    Sources of data sets, weights, and modules of one's own, whose changes since a checkpoint was made DVC does not see.
+    """
+    sources = study.sources.values()
+    for name, entry in study.datasets.items():
+        path = entry.source or "."
+        if not (Path(path).exists() or awaited(path, sources)):
+            raise InputError(f"params.yaml: datasets.{name}.source: {path} does not exist; correct the path")
+    for name, detector in study.detectors.items():
+        if detector.weights and not awaited(detector.weights, sources):
+            load_weights(study, name)
+    for dataset, detector in study.pairs():
+        check_module(study, dataset, detector)

@@ -1,0 +1,155 @@
+"""The stages `measure` and `results`: the tables of a data set and a detector under all attacks, and all of a study."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from itertools import groupby
+
+import pandas as pd
+from torch.utils.data import Dataset
+
+from rrlib import datasets, detectors, files
+from rrlib.attacks import Rule
+from rrlib.datasets import manifest
+from rrlib.devices import resolve
+from rrlib.evaluation import Basis, Cell, store, tables, videos
+from rrlib.study import paths
+from rrlib.study.checkpoint import load_detector
+from rrlib.study.params import Half, Study, known
+
+
+def measure(study: Study, dataset: str, detector: str) -> None:
+    """The tables of all attacks on a detector and a data set, where the pages look for them.
+
+    What was measured before, of the same inputs with the same rules, is not measured again.
+    """
+    half = half_of(study, dataset, detector)
+    for attack, table in tables_of(study, dataset, detector, half.attacks).items():
+        tables.write(paths.table_path(Cell(dataset, detector, attack)), table)
+
+
+def table_of(study: Study, cell: Cell) -> pd.DataFrame:
+    """The result table of one cell: as the stage left it, or as the store has it, or measured now.
+
+    So a notebook that runs in the pipeline finds its table, and one that is run by hand with another parameter measures
+    what that changes.
+    """
+    half = half_of(study, cell.dataset, cell.detector)
+    known(cell.attack, half.attacks, "attack")
+    rule = half.attacks[cell.attack]
+    path = paths.table_path(cell)
+    if path.is_file():
+        table = tables.read(path)
+        if store.is_of(table, basis_of(study, cell.dataset, cell.detector), rule, study.epsilons):
+            return table
+    return tables_of(study, cell.dataset, cell.detector, {cell.attack: rule})[cell.attack]
+
+
+def tables_of(study: Study, dataset: str, detector: str, rules: dict[str, Rule]) -> dict[str, pd.DataFrame]:
+    """The tables of some attacks by name, measured where the store lacks them."""
+    loaded = load_detector(study, dataset, detector)
+    test = load_test_set(dataset, loaded.metadata["input_size"])
+    return store.measure(
+        loaded.detector,
+        test,
+        rules,
+        study.epsilons,
+        _basis(study, dataset, loaded, test),
+        paths.measured_folder(dataset, detector),
+        paths.unfinished_folder(dataset, detector),
+        batch_size=samples_at_once(study, test),
+        device=resolve(study.device),
+        workers=study.workers,
+        dataset_name=dataset,
+        detector_name=detector,
+    )
+
+
+def basis_of(study: Study, dataset: str, detector: str) -> Basis:
+    """What the tables of a detector on a data set rest on, besides their attacks."""
+    loaded = load_detector(study, dataset, detector)
+    return _basis(study, dataset, loaded, load_test_set(dataset, loaded.metadata["input_size"]))
+
+
+def half_of(study: Study, dataset: str, detector: str) -> Half:
+    """The half of the study that both names belong to; InputError if there is none."""
+    known(dataset, study.datasets, "data set")
+    half = study.half(dataset)
+    known(detector, half.detectors, "detector")
+    return half
+
+
+def load_test_set(dataset: str, input_size: int) -> Dataset:
+    """The test images at a detector's input size."""
+    return datasets.load(paths.dataset_folder(dataset), "test", input_size)
+
+
+def samples_at_once(study: Study, dataset: Dataset) -> int:
+    """`batch_size` counts images; a clip counts as many as it has frames."""
+    return max(1, study.batch_size // getattr(dataset, "frames", 1))
+
+
+def adopt(study: Study) -> None:
+    """Keep what the tables hold that came from elsewhere, as with `dvc pull`, before a stage replaces them."""
+    for cell in study.cells():
+        path = paths.table_path(cell)
+        if path.is_file():
+            store.adopt(path, paths.measured_folder(cell.dataset, cell.detector))
+
+
+def write_results(study: Study) -> list[str]:
+    """outputs/results anew, a file for each modality that has cells: all its tables; the lines to be shown.
+
+    Of data sets of frames the tables of their videos follow, as those of the data set X-videos.
+    """
+    files.remove(paths.RESULTS)
+    files.mark(paths.RESULTS)
+    said = []
+    for modality, half in (("image", study.image), ("video", study.video)):
+        found = []
+        for dataset, cells in groupby(half.cells(), key=lambda cell: cell.dataset):
+            of_dataset = [tables.read(paths.table_path(cell)) for cell in cells]
+            found += of_dataset
+            if dataset in study.of_frames:
+                found += [videos_of(study, table) for table in of_dataset]
+        if found:
+            tables.write(paths.results_path(modality), _below_each_other(found))
+            said.append(f"{paths.results_path(modality)}: {len(found)} tables")
+    return said
+
+
+def read_results(study: Study) -> dict[str, pd.DataFrame]:
+    """What `write_results` wrote, by modality, "image" and "video"; the videos of the data set X are X-videos."""
+    return {name: tables.read(paths.results_path(name)) for name in ("image", "video") if getattr(study, name).cells()}
+
+
+def videos_of(study: Study, table: pd.DataFrame) -> pd.DataFrame:
+    """The result table of the videos whose frames a table has, as a data set of its own."""
+    return videos.by_video(table.assign(dataset=table["dataset"].map(paths.videos_name)), study.distance)
+
+
+def _basis(study: Study, dataset: str, loaded: detectors.LoadedDetector, test: Dataset) -> Basis:
+    about = {name: loaded.metadata.get(name) for name in ("architecture", "input_size", "temperature", "module", "hub")}
+    return Basis(
+        samples=_digest_of_samples(dataset),
+        detector=store.digest_of(about, loaded.detector),
+        distance=study.distance,
+        seed=study.seed,
+        fold=study.fold,
+        compiled=study.compiled,
+    )
+
+
+def _digest_of_samples(dataset: str) -> str:
+    """Of what is looked at: the test samples by their names, labels, groups and content, and how clips are read."""
+    folder = paths.dataset_folder(dataset)
+    rows = manifest.read(folder).query("split == 'test'")[["sample", "label", "group", "sha256"]]
+    report = datasets.clip_report(folder) or {}
+    reading = {name: report.get(name) for name in ("frames", "stride", "crop")}
+    return hashlib.sha256((rows.to_csv(index=False) + json.dumps(reading, sort_keys=True)).encode()).hexdigest()
+
+
+def _below_each_other(found: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    for table in found:
+        table.attrs = {}
+    return pd.concat(found, ignore_index=True)
