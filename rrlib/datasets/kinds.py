@@ -2,9 +2,9 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
-from dataclasses import MISSING, InitVar, dataclass, fields
+from dataclasses import MISSING, InitVar, dataclass, fields, replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import pandas as pd
@@ -70,6 +70,10 @@ class Kind(ABC):
         """How many frames are taken of each video; 1 where the samples were images from the start."""
         return getattr(self, "frames", 1)
 
+    def without_training(self) -> Self:
+        """The same without the training split, where samples are drawn; any other as it is."""
+        return self
+
     def to_dict(self) -> dict[str, Any]:
         """The lines in params.yaml that say the same: the kind, and the options that are not at their default.
 
@@ -97,6 +101,9 @@ class Synthetic(Kind):
     def _check(self, where: str) -> None:
         entries.placed(where, synthetic.check, self.size, self.images, self.seed, self.strength)
 
+    def without_training(self) -> Self:
+        return replace(self, images=_without_train(self.images))
+
     def prepare(self, folder: Path) -> pd.DataFrame:
         """The images in real/ and fake/, as `synthetic.write` draws them."""
         prepared.begin(folder)
@@ -121,6 +128,9 @@ class SyntheticClips(Kind):
 
     def _check(self, where: str) -> None:
         entries.placed(where, write_clips.check, self.size, self.frames, self.clips, self.seed, self.strength)
+
+    def without_training(self) -> Self:
+        return replace(self, clips=_without_train(self.clips))
 
     def prepare(self, folder: Path) -> pd.DataFrame:
         """The videos in real/ and fake/, as `write_clips.write` draws them, and clips.json."""
@@ -232,6 +242,10 @@ class Frames(_OfClips):
         frame, report = self._read(lambda sample, taken: frames.write(folder / sample, taken))
         clips.write_report(folder, **report, name=frames.NAME)
         return frames.rows(folder, frame, self.frames)
+
+
+def _without_train(counts: dict[str, int]) -> dict[str, int]:
+    return {split: count for split, count in counts.items() if split != "train"}
 
 
 def _try(sample: str, taken: Iterable[np.ndarray]) -> None:
