@@ -184,7 +184,7 @@ def measure(
             with torch.no_grad():
                 p_attacked = probabilities(check_logits(detector(images), len(x), name or type(detector).__name__))
             linf = (images - x).abs_().amax(tuple(range(1, x.dim())))
-        yield Measured(step.epsilon, p_attacked, linf, step.gradient)
+        yield Measured(step.epsilon, p_attacked, linf, step.has_gradient)
 
 
 def _columns(step: Measured, p_clean: torch.Tensor, distance: str) -> dict[str, np.ndarray]:
