@@ -7,3 +7,8 @@ from .functional import robust_ratio_curve as robust_ratio_curve
 from .functional import stability as stability
 from .modular import RobustAccuracy as RobustAccuracy
 from .modular import RobustRatio as RobustRatio
+from .modular import Stability as Stability
+from .rules import is_correct as is_correct
+from .rules import is_robust as is_robust
+from .rules import keeps_label as keeps_label
+from .rules import predicted_fake as predicted_fake

@@ -281,6 +281,7 @@ def test_more_is_better_for_both_metrics():
 # Failures
 
 HALF = torch.tensor([[0.5, 0.5]])
+PASS_PROBABILITIES = "pass float probabilities (N, K) with K ≥ 2, or (N,) of class 1 of two"
 NO_SAMPLES = "no samples were given; a share needs at least 1, so check the data is not empty"
 
 
@@ -288,16 +289,16 @@ NO_SAMPLES = "no samples were given; a share needs at least 1, so check the data
     ("p", "message"),
     [
         (
-            torch.tensor([0.5, 0.5]),
-            "p_clean is torch.float32 of shape (2,); pass float probabilities (N, K) with K ≥ 2",
+            torch.tensor([[[0.5, 0.5]]]),
+            f"p_clean is torch.float32 of shape (1, 1, 2); {PASS_PROBABILITIES}",
         ),
         (
             torch.tensor([[0.5]]),
-            "p_clean is torch.float32 of shape (1, 1); pass float probabilities (N, K) with K ≥ 2",
+            f"p_clean is torch.float32 of shape (1, 1); {PASS_PROBABILITIES}",
         ),
         (
             torch.tensor([[1, 0]]),
-            "p_clean is torch.int64 of shape (1, 2); pass float probabilities (N, K) with K ≥ 2",
+            f"p_clean is torch.int64 of shape (1, 2); {PASS_PROBABILITIES}",
         ),
         (
             torch.tensor([[2.5, -1.5]]),
