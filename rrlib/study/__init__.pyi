@@ -6,7 +6,6 @@ from .checkpoint import make_checkpoint as make_checkpoint
 from .checkpoint import train as train
 from .dataset import prepare_dataset as prepare_dataset
 from .dataset import prepare_training as prepare_training
-from .dataset import without_training as without_training
 from .inputs import check_inputs as check_inputs
 from .inputs import fetch_sources as fetch_sources
 from .look import attack_again as attack_again
