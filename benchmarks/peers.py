@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from rrlib.attacks.rules import project, where
+from rrlib.attacks.ball import project, where
 from rrlib.evaluation import probabilities
 
 Images = Iterator[tuple[str, float, torch.Tensor]]

@@ -6,3 +6,6 @@ from . import summary as summary
 from .guardrails import abstention as abstention
 from .guardrails import alike_in_ra_apart_in_rr as alike_in_ra_apart_in_rr
 from .guardrails import compare as compare
+from .worst import WORST_CASE as WORST_CASE
+from .worst import beaten as beaten
+from .worst import worst_case as worst_case

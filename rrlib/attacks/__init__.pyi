@@ -1,11 +1,14 @@
 from .gradients import Clean as Clean
 from .options import check_whole as check_whole
+from .protocol import Rule as Rule
+from .protocol import Work as Work
 from .rules import PGD as PGD
 from .rules import Noise as Noise
 from .shift import Shift as Shift
 from .sweep import RULES as RULES
 from .sweep import Attacked as Attacked
-from .sweep import Rule as Rule
 from .sweep import check_epsilons as check_epsilons
 from .sweep import rule as rule
 from .sweep import sweep as sweep
+from .sweep import sweep_together as sweep_together
+from .sweep import work_together as work_together

@@ -13,14 +13,16 @@ What torchattacks 3.5.1 does by itself, and what is done about it here:
 """
 
 import inspect
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
 import torch
 from torch import nn
 
+from rrlib.attacks.ball import project
 from rrlib.attacks.gradients import Clean
-from rrlib.attacks.rules import Draw, Step, project
+from rrlib.attacks.protocol import Draw, Step
 from rrlib.detectors import check_logits
 from rrlib.errors import InputError
 
@@ -39,9 +41,9 @@ class _PositiveLogits(nn.Module):
         return logits - logits.detach().amin(dim=1, keepdim=True) + 1
 
 
-def _constructor(name: str) -> type:
+def _constructor(name: str) -> Callable[..., Any]:
     try:
-        import torchattacks
+        import torchattacks  # type: ignore[import-untyped]
     except ImportError:
         raise InputError(
             f"{PREFIX}{name} needs torchattacks, which is not installed; "
@@ -62,10 +64,12 @@ class TorchAttacks:
     """The attack `name` of torchattacks with its own options; `eps` comes from the sweep."""
 
     name: str
-    options: Mapping[str, object] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    adversarial: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        allowed = [key for key in self._parameters() if key not in ("self", "model", "eps")]
+        allowed = [key for key in self._parameters() if key not in ("model", "eps")]
         for option in self.options:
             if option not in allowed:
                 raise InputError(
@@ -73,15 +77,18 @@ class TorchAttacks:
                 )
 
     def _parameters(self) -> Mapping[str, inspect.Parameter]:
-        return inspect.signature(_constructor(self.name).__init__).parameters
+        return inspect.signature(_constructor(self.name)).parameters
 
-    def _build(self, detector: nn.Module, epsilon: float) -> object:
+    def _build(self, detector: nn.Module, epsilon: float) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
         parameters, options = self._parameters(), dict(self.options)
         if "eps" in parameters:
             options["eps"] = epsilon
         if {"alpha", "steps", "eps"} <= set(parameters) and "alpha" not in options:
             options["alpha"] = 2.5 * epsilon / options.get("steps", parameters["steps"].default)
-        return _constructor(self.name)(_PositiveLogits(detector).eval(), **options)
+        attack: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] = _constructor(self.name)(
+            _PositiveLogits(detector).eval(), **options
+        )
+        return attack
 
     def _attack(self, clean: Clean, epsilon: float, seeds: list[int]) -> torch.Tensor:
         results = []
@@ -102,13 +109,14 @@ class TorchAttacks:
         return torch.cat(results)
 
     def run(self, clean: Clean, epsilons: Sequence[float], draw: Draw) -> Iterator[Step]:
-        """As `rules.py` says; `gradient` tells which samples the attack moved at all."""
+        """As `Rule.run` says; `has_gradient` tells which samples the attack moved at all."""
         seeds = (draw().flatten(1)[:, 0].double() * 2**31).long().abs().tolist()
         bounded = "eps" in self._parameters()
-        once = None if bounded else self._attack(clean, epsilons[-1], seeds)
+        found = torch.empty(0) if bounded else self._attack(clean, epsilons[-1], seeds)
         for epsilon in epsilons:
-            attacked = self._attack(clean, epsilon, seeds) if bounded else once
-            attacked = project(attacked, clean.x, epsilon)
+            if bounded:
+                found = self._attack(clean, epsilon, seeds)
+            attacked = project(found, clean.x, epsilon)
             yield epsilon, attacked, (attacked != clean.x).flatten(1).any(dim=1)
 
     def work(self, epsilons: int) -> None:

@@ -2,18 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
 from rrlib.attacks.gradients import Clean
 from rrlib.attacks.options import check_whole
-from rrlib.attacks.rules import Draw, Step, Work
+from rrlib.attacks.protocol import Draw, Rule, Step, Work
 from rrlib.errors import InputError
-
-if TYPE_CHECKING:
-    from rrlib.attacks.sweep import Rule
 
 
 def most_influential(gradient: torch.Tensor, frames: int) -> torch.Tensor:
@@ -47,7 +43,8 @@ class _OfTouchedFrames(nn.Module):
         self.detector, self.clips, self.places = detector, clips, places
 
     def forward(self, frames: torch.Tensor) -> torch.Tensor:
-        return self.detector(put(self.clips, self.places, frames))
+        logits: torch.Tensor = self.detector(put(self.clips, self.places, frames))
+        return logits
 
 
 class _Touched(Clean):
@@ -75,11 +72,16 @@ class TouchedFrames:
     InputError for images, and for clips of fewer frames.
     """
 
-    rule: "Rule"
+    rule: Rule
     frames: int
 
     def __post_init__(self) -> None:
         check_whole("frames", self.frames)
+
+    @property
+    def adversarial(self) -> bool:
+        """As the rule."""
+        return self.rule.adversarial
 
     def run(self, clean: Clean, epsilons: Sequence[float], draw: Draw) -> Iterator[Step]:
         x = clean.x
@@ -104,6 +106,8 @@ class TouchedFrames:
             yield epsilon, put(x, places, frames), found
 
     def work(self, epsilons: int) -> Work | None:
-        """The rule's, and the clean gradient that chooses the frames where the rule does not ask for it itself."""
+        """The rule's, and the clean gradient that chooses the frames, if the rule does not ask for it itself."""
         work = self.rule.work(epsilons)
-        return work and work._replace(gradients=work.gradients + 1, at_most=True)
+        if work is None or work.clean:
+            return work
+        return work._replace(gradients=work.gradients + 1, at_most=True, clean=True)

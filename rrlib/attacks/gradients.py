@@ -1,4 +1,4 @@
-"""What an attack asks of a detector: the gradient that every rule climbs, and the clean batch that it starts from."""
+"""What an attack asks of a detector: the gradient that every rule follows, and the clean batch that it starts from."""
 
 import torch
 from torch import nn
@@ -59,7 +59,8 @@ class Clean:
         if self._logits is not None:
             part._logits = self._logits[rows]
         if self._gradient is not None:
-            part._gradient = tuple(known[rows] for known in self._gradient)
+            margins, gradient = self._gradient
+            part._gradient = margins[rows], gradient[rows]
         return part
 
 

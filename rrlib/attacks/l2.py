@@ -3,16 +3,18 @@
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch.optim.adam import adam
 
+from rrlib.attacks.ball import like, project
 from rrlib.attacks.gradients import Clean, exists, margin_gradient
 from rrlib.attacks.options import check_confidence, check_positive, check_whole
-from rrlib.attacks.rules import Draw, Step, Work, like, project
+from rrlib.attacks.protocol import Draw, Step, Work
 
 # w of a white pixel, −EDGE that of a black one. In the paper it is infinite, where tanh has no slope and such a pixel
-# could never move; at 2 a white pixel moves at 7 % of the pace of a grey one.
+# could never move; at 2 a white pixel moves 7 % as far as a grey one.
 EDGE = 2.0
 
 
@@ -90,6 +92,8 @@ class CWL2:
     search_steps: int = 5
     confidence: float = 0.0
 
+    adversarial: ClassVar[bool] = True
+
     def __post_init__(self) -> None:
         check_whole("steps", self.steps, least=2)
         check_whole("search_steps", self.search_steps)
@@ -111,7 +115,7 @@ class CWL2:
 
     def work(self, epsilons: int) -> Work:
         """The most there can be, whatever the number of ε: a sample that errs from the start costs one gradient."""
-        return Work(1 + self.search_steps * (self.steps - 1), at_most=True)
+        return Work(1 + self.search_steps * (self.steps - 1), at_most=True, clean=True)
 
     def _minimise(self, clean: Clean) -> torch.Tensor:
         """The nearest images that err; the clean one where none was seen."""

@@ -1,6 +1,7 @@
 """Checks of the options that attacks have in common."""
 
 import math
+from typing import TypeGuard
 
 from rrlib.errors import InputError
 
@@ -33,5 +34,5 @@ def check_confidence(value: object) -> None:
         raise InputError(f"confidence is {value!r}; it is a finite number of logits ≥ 0")
 
 
-def _is_number(value: object) -> bool:
+def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool)

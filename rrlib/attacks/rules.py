@@ -1,80 +1,29 @@
-"""The attacks: each a small dataclass of its options, whose `run` serves all epsilons of one batch.
-
-`run(clean, epsilons, draw)` yields (ε, attacked, gradient) per ε > 0: `attacked` shaped like `clean.x`, within ε of it
-and in [0, 1]; `gradient` (N,) bool, whether the sample had a non-zero gradient, or None where none is used.
-`draw(restart)` gives numbers uniform on [−1, 1), shaped like `clean.x`, that depend on the seed, the sample and the
-restart only; `draw()` is `draw(0)`.
-`work(epsilons)` says, before anything runs, what so many ε > 0 cost: see `Work`.
-The detector is frozen and in eval mode while a rule runs (`sweep` sees to that). Loops ask for one gradient a step,
-look at no value (a GPU is never waited for) and go over the pixels as seldom as they can.
-"""
+"""Noise, the single signed step, and the iterated ones: each a small dataclass of its options (see `protocol.Rule`)."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import ClassVar
 
 import torch
 
-from rrlib.attacks.gradients import Clean, exists, margin, margin_gradient
+from rrlib.attacks.ball import Radius, add_step, where
+from rrlib.attacks.gradients import Clean, exists
 from rrlib.attacks.options import check_confidence, check_whole
+from rrlib.attacks.protocol import Draw, Step, Work
+from rrlib.attacks.trajectory import Iterate, Observer, Trajectory, follow, work
 from rrlib.errors import InputError
-
-
-class Draw(Protocol):
-    """Where a rule's random numbers come from."""
-
-    def __call__(self, restart: int = 0) -> torch.Tensor: ...
-
-
-class Work(NamedTuple):
-    """What a rule asks the detector for each sample, the clean batch's gradient and logits among it.
-
-    Looking at the attacked images afterwards is not part of it. `at_most`: some samples may cost less.
-    """
-
-    gradients: int
-    forwards: int = 0
-    at_most: bool = False
-
-
-Step = tuple[float, torch.Tensor, torch.Tensor | None]
-Radius = float | torch.Tensor  # ε of all samples, or of each: shaped to multiply with images
-
-
-def project(attacked: torch.Tensor, x: torch.Tensor, epsilon: float) -> torch.Tensor:
-    """The nearest point of the ε-ball round x that is still a picture."""
-    return (attacked - x).clamp_(-epsilon, epsilon).add_(x).clamp_(0, 1)
-
-
-def ball(x: torch.Tensor, epsilon: Radius) -> tuple[torch.Tensor, torch.Tensor]:
-    """The lowest and the highest value that each pixel may take: `project` as a clamp, for use in a loop."""
-    return (x - epsilon).clamp_(min=0), (x + epsilon).clamp_(max=1)
-
-
-def walk(x: torch.Tensor, direction: torch.Tensor, length: Radius) -> torch.Tensor:
-    """`x`, moved in place by so much along `direction`."""
-    # one pass over the pixels, where a product and a sum would be two
-    return x.addcmul_(direction, length) if isinstance(length, torch.Tensor) else x.add_(direction, alpha=length)
-
-
-def where(chosen: torch.Tensor, new: torch.Tensor, old: torch.Tensor) -> torch.Tensor:
-    """`new` for the samples that `chosen`, (N,) bool, names and `old` for the others: (N, …), (N, …) → (N, …)."""
-    return torch.where(like(chosen, new), new, old)
-
-
-def like(values: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-    """One value per sample, (N,), shaped so that it multiplies with `x`, (N, …)."""
-    return values.view(-1, *[1] * (x.dim() - 1))
 
 
 @dataclass(frozen=True)
 class Noise:
     """Uniform noise in the ball: the floor that every attack must beat."""
 
+    adversarial: ClassVar[bool] = False
+
     def run(self, clean: Clean, epsilons: Sequence[float], draw: Draw) -> Iterator[Step]:
         direction = draw()
         for epsilon in epsilons:
-            yield epsilon, walk(clean.x.clone(), direction, epsilon).clamp_(0, 1), None
+            yield epsilon, add_step(clean.x.clone(), direction, epsilon).clamp_(0, 1), None
 
     def work(self, epsilons: int) -> Work:
         """Nothing is asked."""
@@ -88,15 +37,17 @@ class FGSM:
     One gradient at the clean input serves every ε.
     """
 
+    adversarial: ClassVar[bool] = True
+
     def run(self, clean: Clean, epsilons: Sequence[float], draw: Draw) -> Iterator[Step]:
         _, gradient = clean.gradient()
         sign, found = gradient.sign(), exists(gradient)
         for epsilon in epsilons:
-            yield epsilon, walk(clean.x.clone(), sign, epsilon).clamp_(0, 1), found
+            yield epsilon, add_step(clean.x.clone(), sign, epsilon).clamp_(0, 1), found
 
     def work(self, epsilons: int) -> Work:
         """One gradient, whatever the number of ε."""
-        return Work(1)
+        return Work(1, clean=True)
 
 
 @dataclass(frozen=True)
@@ -116,6 +67,10 @@ class PGD:
     restarts: int = 1
     one_batch: bool = False
 
+    adversarial: ClassVar[bool] = True
+    both_directions: ClassVar[bool] = False
+    looks: ClassVar[int] = 0
+
     def __post_init__(self) -> None:
         check_whole("steps", self.steps)
         check_whole("restarts", self.restarts)
@@ -128,64 +83,32 @@ class PGD:
                 "set restarts to 1 or random_start to true"
             )
 
+    @property
+    def trajectory(self) -> Trajectory:
+        """Rules of one trajectory are measured together."""
+        return Trajectory(self.steps, self.random_start, self.one_batch)
+
+    @property
+    def ends(self) -> int:
+        """The last iterates of restarts are compared; that of a single start is not looked at."""
+        return self.restarts if self.restarts > 1 else 0
+
+    @property
+    def clean_gradient(self) -> bool:
+        """Without a random start the first step follows the clean gradient."""
+        return not self.random_start
+
     def run(self, clean: Clean, epsilons: Sequence[float], draw: Draw) -> Iterator[Step]:
-        starts = [draw(restart) for restart in range(self.restarts)] if self.random_start else [None]
-        if self.one_batch:
-            if not self.random_start:
-                clean.gradient()  # once, before the batch is repeated
-            times = len(epsilons)
-            radius = torch.tensor(epsilons, dtype=clean.x.dtype, device=clean.x.device)
-            radius = like(radius.repeat_interleave(len(clean.x)), clean.x)
-            repeated = [None if start is None else torch.cat([start] * times) for start in starts]
-            attacked, found = self.attack(clean.repeated(times), radius, repeated)
-            yield from zip(epsilons, attacked.chunk(times), found.chunk(times), strict=True)
-            return
-        for epsilon in epsilons:
-            yield epsilon, *self.attack(clean, epsilon, starts)
+        for epsilon, ((images, found),) in follow([self], self.trajectory, clean, epsilons, draw):
+            yield epsilon, images, found
 
     def work(self, epsilons: int) -> Work:
         """A gradient a step; the first of them is shared by all ε where there is no random start."""
-        if not self.random_start:
-            return Work(1 + (self.steps - 1) * epsilons)
-        compared = self.restarts if self.restarts > 1 else 0
-        return Work(self.steps * self.restarts * epsilons, compared * epsilons)
+        return work([self], self.trajectory, epsilons)
 
-    def attack(
-        self, clean: Clean, epsilon: Radius, starts: Sequence[torch.Tensor | None]
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """The images at one radius (or at one per sample), and which samples had a gradient on the way."""
-        first, *others = starts
-        attacked, found = self._climb(clean, epsilon, first)
-        if others:
-            largest = margin(clean.detector, attacked, clean.labels)
-        for start in others:
-            other, found_too = self._climb(clean, epsilon, start)
-            margins = margin(clean.detector, other, clean.labels)
-            attacked, found = where(margins > largest, other, attacked), found | found_too
-            largest = torch.maximum(margins, largest)
-        return attacked, found
-
-    def _climb(self, clean: Clean, epsilon: Radius, start: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
-        """The last iterate from one start, a direction in [−1, 1) that ε scales; None starts at the clean image."""
-        lowest, highest = ball(clean.x, epsilon)
-        attacked = clean.x.clone()
-        if start is not None:
-            walk(attacked, start, epsilon).clamp_(0, 1)
-        for number in range(self.steps):
-            if start is None and number == 0:
-                margins, gradient = clean.gradient()
-                direction = gradient.sign()
-            else:
-                margins, gradient = margin_gradient(clean.detector, attacked, clean.labels)
-                direction = gradient.sign_()
-            if number == 0:
-                found = exists(direction)  # a sample without a gradient stays where it is, and so without one
-            walk(attacked, self._moving(direction, margins), 2.5 * epsilon / self.steps).clamp_(lowest, highest)
-        return attacked, found
-
-    def _moving(self, direction: torch.Tensor, margins: torch.Tensor) -> torch.Tensor:
-        """The directions of the samples that go on, and zero for the others: all go on."""
-        return direction
+    def observer(self, clean: Clean, epsilon: Radius) -> Observer:
+        """Keeps the last iterate."""
+        return _Last(self)
 
 
 @dataclass(frozen=True)
@@ -204,6 +127,60 @@ class CW(PGD):
         super().__post_init__()
         check_confidence(self.confidence)
 
-    def _moving(self, direction: torch.Tensor, margins: torch.Tensor) -> torch.Tensor:
-        """Those go on whose wrong answer does not yet lead by more than `confidence`."""
-        return direction.mul_(like(margins <= self.confidence, direction))
+    def observer(self, clean: Clean, epsilon: Radius) -> Observer:
+        """Keeps the first iterate beyond the border."""
+        return _FirstAcross(self, self.confidence)
+
+
+class _Last:
+    """The last iterate of each start, and of several starts the one with the largest margin there."""
+
+    def __init__(self, rule: PGD):
+        self.rule = rule
+        self.images: torch.Tensor | None = None
+        self.found: torch.Tensor | None = None
+
+    def see(self, iterate: Iterate) -> None:
+        if iterate.number == 0:  # a sample without a gradient stays where it is, and so without one
+            found = iterate.has_gradient()
+            self.found = found if self.found is None else self.found | found
+        if iterate.number == self.rule.steps:
+            self._end(iterate.images, iterate.margins() if self.rule.ends else None)
+
+    def _end(self, images: torch.Tensor, margins: torch.Tensor | None) -> None:
+        """A start's candidate is complete; margins are given where there is another to compare it with."""
+        if self.images is None or margins is None:
+            self.images, self.largest = images, margins
+            return
+        assert self.largest is not None
+        self.images = where(margins > self.largest, images, self.images)
+        self.largest = torch.maximum(margins, self.largest)
+
+    def kept(self) -> tuple[torch.Tensor, torch.Tensor]:
+        assert self.images is not None
+        assert self.found is not None
+        return self.images, self.found
+
+
+class _FirstAcross(_Last):
+    """The first iterate of each start whose margin is above `confidence`; the last one where there is none."""
+
+    def __init__(self, rule: PGD, confidence: float):
+        super().__init__(rule)
+        self.confidence = confidence
+
+    def see(self, iterate: Iterate) -> None:
+        if iterate.number == 0:
+            found = iterate.has_gradient()
+            self.found = found if self.found is None else self.found | found
+            self.stopped = torch.zeros_like(found)
+            self.first, self.margins = iterate.images.clone(), iterate.margins()
+        else:
+            self.first = where(self.stopped, self.first, iterate.images)
+        if iterate.number < self.rule.steps:
+            self.margins = torch.where(self.stopped, self.margins, iterate.margins())
+            self.stopped = self.stopped | (self.margins > self.confidence)
+        elif self.rule.ends:
+            self._end(self.first, torch.where(self.stopped, self.margins, iterate.margins()))
+        else:
+            self._end(self.first, None)

@@ -1,9 +1,9 @@
-"""One pass of an attack over a batch, for every epsilon."""
+"""One pass over a batch, of an attack or of several that share their gradients, for every epsilon."""
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -12,37 +12,37 @@ from rrlib.attacks.adapter import PREFIX, TorchAttacks
 from rrlib.attacks.frames import TouchedFrames
 from rrlib.attacks.gradients import Clean
 from rrlib.attacks.l2 import CWL2
+from rrlib.attacks.protocol import Draw, Rule, Step, Work
 from rrlib.attacks.random import uniform
-from rrlib.attacks.rules import CW, FGSM, PGD, Draw, Noise, Step, Work
+from rrlib.attacks.rules import CW, FGSM, PGD, Noise
 from rrlib.attacks.shift import Shift
+from rrlib.attacks.trajectory import Trajectory, follow, work
 from rrlib.detectors import frozen
 from rrlib.errors import InputError
 
-
-class Rule(Protocol):
-    """What `sweep` asks of an attack; `rules.py` says what `run` yields."""
-
-    def run(self, clean: Clean, epsilons: Sequence[float], draw: Draw) -> Iterator[Step]: ...
-
-    def work(self, epsilons: int) -> Work | None: ...
-
-
-RULES: dict[str, type[Rule]] = {"noise": Noise, "fgsm": FGSM, "pgd": PGD, "cw": CW, "cw_l2": CWL2, "shift": Shift}
+RULES: dict[str, type[Noise | FGSM | PGD | CWL2]] = {
+    "noise": Noise,
+    "fgsm": FGSM,
+    "pgd": PGD,
+    "cw": CW,
+    "cw_l2": CWL2,
+    "shift": Shift,
+}
 
 
 class Attacked(NamedTuple):
     """One epsilon of a sweep.
 
-    `images` is shaped like the input. `gradient`, (N,) bool, says which samples had a non-zero gradient; it is None
+    `images` is shaped like the input. `has_gradient`, (N,) bool, says which samples had a non-zero gradient; it is None
     where the attack asks for none (noise, ε = 0).
     """
 
     epsilon: float
     images: torch.Tensor
-    gradient: torch.Tensor | None
+    has_gradient: torch.Tensor | None
 
 
-def rule(name: str, /, **options: object) -> Rule:
+def rule(name: str, /, **options: Any) -> Rule:
     """The attack called `name`, one of `RULES` or `torchattacks:NAME`, with its options checked.
 
     Each also takes `frames`: how many frames of a clip it may touch, chosen as `TouchedFrames` says; without it, all.
@@ -111,32 +111,126 @@ def sweep(
     0 0.0
     0.1 0.1
     """
+    chosen = rule(attack) if isinstance(attack, str) else attack
+    together = sweep_together({"": chosen}, detector, x, labels, epsilons, seed=seed, samples=samples, clean=clean)
+    return (attacked[""] for _, attacked in together)
+
+
+def sweep_together(
+    rules: Mapping[str, Rule],
+    detector: nn.Module,
+    x: torch.Tensor,
+    labels: torch.Tensor,
+    epsilons: Sequence[float],
+    *,
+    seed: int = 0,
+    samples: torch.Tensor | None = None,
+    clean: Clean | None = None,
+) -> Iterator[tuple[float, dict[str, Attacked]]]:
+    """Attack one batch by several rules at every epsilon, in order: (ε, {name: its images}), names as in `rules`.
+
+    Arguments, errors and results are those of `sweep`: what a rule gives here is bit for bit what it gives alone.
+    The gradients are asked for once, by all rules that need the same ones. `pgd`, `cw` and `shift` of equal steps,
+    random_start and one_batch see one trajectory, from which each takes what it keeps; so `cw` costs nothing beside
+    `pgd`, and both cost nothing beside `shift`. `fgsm` and whoever else needs the clean gradient share that, and
+    `noise` is where the trajectory starts. All other rules run as they would alone. `work_together` counts this.
+
+    >>> from rrlib.detectors.catalogue import build
+    >>> x, labels = torch.rand(4, 3, 32, 32), torch.tensor([0, 1, 0, 1])
+    >>> rules = {name: rule(name) for name in ("noise", "fgsm", "pgd", "cw")}
+    >>> for epsilon, attacked in sweep_together(rules, build("resnet", 32, seed=0), x, labels, [0, 0.1]):
+    ...     print(epsilon, *attacked, round(float((attacked["pgd"].images - x).abs().max()), 4))
+    0 noise fgsm pgd cw 0.0
+    0.1 noise fgsm pgd cw 0.1
+    """
     check_epsilons(epsilons)
     _check_batch(x, labels)
     if samples is None:
         samples = torch.arange(len(x), device=x.device)
-    chosen = rule(attack) if isinstance(attack, str) else attack
+    numbers = samples.to(x.device)
+    drawn: dict[int, torch.Tensor] = {}
 
     def draw(restart: int = 0) -> torch.Tensor:
-        return uniform(x.shape, seed, samples.to(x.device), restart).to(x.dtype)
+        if restart not in drawn:
+            drawn[restart] = uniform(x.shape, seed, numbers, restart).to(x.dtype)
+        return drawn[restart]
 
-    return _run(chosen, clean or Clean(detector, x, labels), epsilons, draw)
+    return _together(rules, clean or Clean(detector, x, labels), epsilons, draw)
 
 
-def _run(chosen: Rule, clean: Clean, epsilons: Sequence[float], draw: Draw) -> Iterator[Attacked]:
-    if epsilons[0] == 0:
-        yield Attacked(epsilons[0], clean.x, None)
+def work_together(rules: Iterable[Rule], epsilons: int) -> Work | None:
+    """What `sweep_together` of these rules asks the detector for so many ε > 0, per sample; None if one cannot say.
+
+    >>> work_together([rule("noise"), rule("fgsm"), rule("pgd"), rule("cw")], epsilons=5)
+    Work(gradients=51, forwards=0, at_most=False, clean=True)
+    """
+    shared, alone = _grouped({str(number): each for number, each in enumerate(rules)})
+    parts = [work(list(group.values()), trajectory, epsilons) for trajectory, group in shared.items()]
+    for each in alone.values():
+        part = each.work(epsilons)
+        if part is None:
+            return None
+        parts.append(part)
+    asked_for_clean = sum(part.clean for part in parts)
+    return Work(
+        sum(part.gradients for part in parts) - max(0, asked_for_clean - 1),
+        sum(part.forwards for part in parts),
+        at_most=any(part.at_most for part in parts),
+        clean=asked_for_clean > 0,
+    )
+
+
+def _grouped(rules: Mapping[str, Rule]) -> tuple[dict[Trajectory, dict[str, PGD]], dict[str, Rule]]:
+    """Those that share a trajectory, by trajectory, and those that run by themselves."""
+    shared: dict[Trajectory, dict[str, PGD]] = {}
+    alone: dict[str, Rule] = {}
+    for name, each in rules.items():
+        if isinstance(each, PGD):
+            shared.setdefault(each.trajectory, {})[name] = each
+        else:
+            alone[name] = each
+    return shared, alone
+
+
+def _runs(
+    rules: Mapping[str, Rule], clean: Clean, epsilons: Sequence[float], draw: Draw
+) -> list[Iterator[dict[str, Step]]]:
+    """One iterator over `epsilons` for each group of rules that are measured together."""
+    shared, alone = _grouped(rules)
+    followed = [_follow(group, trajectory, clean, epsilons, draw) for trajectory, group in shared.items()]
+    return followed + [_alone(name, each, clean, epsilons, draw) for name, each in alone.items()]
+
+
+def _follow(
+    group: Mapping[str, PGD], trajectory: Trajectory, clean: Clean, epsilons: Sequence[float], draw: Draw
+) -> Iterator[dict[str, Step]]:
+    for epsilon, kept in follow(list(group.values()), trajectory, clean, epsilons, draw):
+        yield {name: (epsilon, *each) for name, each in zip(group, kept, strict=True)}
+
+
+def _alone(name: str, chosen: Rule, clean: Clean, epsilons: Sequence[float], draw: Draw) -> Iterator[dict[str, Step]]:
+    for step in chosen.run(clean, epsilons, draw):
+        yield {name: step}
+
+
+def _together(
+    rules: Mapping[str, Rule], clean: Clean, epsilons: Sequence[float], draw: Draw
+) -> Iterator[tuple[float, dict[str, Attacked]]]:
     positive = [epsilon for epsilon in epsilons if epsilon > 0]
-    steps = chosen.run(clean, positive, draw) if positive else iter(())
-    while True:
-        # frozen for one step at a time, so that whoever consumes the sweep never holds a frozen detector
+    runs = _runs(rules, clean, positive, draw) if positive else []
+    for epsilon in epsilons:
+        if epsilon == 0:
+            yield epsilon, {name: Attacked(epsilon, clean.x, None) for name in rules}
+            continue
+        # frozen for one ε at a time, so that whoever consumes the sweep never holds a frozen detector
         with frozen(clean.detector), torch.inference_mode(False), torch.no_grad():
-            step = next(steps, None)
-        if step is None:
-            return
-        attacked = Attacked(*step)
-        _check_finite(attacked, clean)
-        yield attacked
+            steps = {name: step for run in runs for name, step in next(run).items()}
+        attacked = {name: Attacked(*steps[name]) for name in rules}
+        del steps
+        for each in attacked.values():
+            _check_finite(each, clean)
+        yield epsilon, attacked
+        del attacked  # so that the next ε does not find these images still in memory
 
 
 def _check_finite(attacked: Attacked, clean: Clean) -> None:

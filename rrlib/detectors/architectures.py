@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import ClassVar, TypeAlias
+from typing import ClassVar, TypeAlias, cast
 
 import torch
 from torch import nn
@@ -40,15 +40,15 @@ class BuiltIn:
     def check(self, input_size: int, labels: Labels | None = None) -> None:
         """Raises InputError for a size that it cannot take, and for `labels`; no weights are made."""
         _refuse_labels(self.name, labels)
-        self.outline(input_size)
+        self.outline({}, input_size, self.name)
 
     def build(self, input_size: int, labels: Labels | None = None) -> nn.Module:
         """A new detector in train mode, its weights from torch's global generator."""
         _refuse_labels(self.name, labels)
         return self.constructor(input_size)
 
-    def outline(self, input_size: int) -> nn.Module:
-        """The detector without numbers, on torch's meta device: names and shapes alone, whatever their size."""
+    def outline(self, metadata: dict, input_size: int, where: str) -> nn.Module | None:
+        """What `rebuild` gives, without numbers: names and shapes alone, which take no memory, whatever their size."""
         with torch.device("meta"):
             return self.constructor(input_size)
 
@@ -95,11 +95,16 @@ class HubModel:
 
     def describe(self, detector: nn.Module) -> dict:
         """The whole configuration: a checkpoint is then enough, wherever the model came from."""
-        return {"hub": hubs.describe(detector)}
+        return {"hub": hubs.describe(cast(hubs.Hub, detector))}
 
     def rebuild(self, metadata: dict, input_size: int, where: str) -> nn.Module:
         """The detector that `describe` described, with random weights; its source need not be there any more."""
         return hubs.rebuild(metadata.get("hub"), where)
+
+    def outline(self, metadata: dict, input_size: int, where: str) -> nn.Module | None:
+        """What `rebuild` gives, without numbers: names and shapes alone, which take no memory, whatever their size."""
+        with torch.device("meta"):
+            return self.rebuild(metadata, input_size, where)
 
     def module_hash(self) -> str | None:
         """Of the user's code that it runs: there is none."""
@@ -144,6 +149,10 @@ class OwnModule:
     def rebuild(self, metadata: dict, input_size: int, where: str) -> nn.Module:
         """The detector that a checkpoint's weights go into."""
         return self.build(input_size)
+
+    def outline(self, metadata: dict, input_size: int, where: str) -> nn.Module | None:
+        """Nothing: one's own code is run as it is."""
+        return None
 
     def module_hash(self) -> str | None:
         """SHA-256 of the module's file, as it is now."""

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from rrlib.detectors import checkpoints
+from rrlib.detectors import checkpoints, descriptions
 from rrlib.detectors.architectures import ARCHITECTURES as ARCHITECTURES
 from rrlib.detectors.architectures import HUB as HUB
 from rrlib.detectors.architectures import OWN as OWN
@@ -58,12 +58,15 @@ def build(name: str, input_size: int, seed: int, labels: Labels | None = None) -
 def load(path: Path, architecture: str | None = None, input_size: int | None = None) -> LoadedDetector:
     """The trained detector at `path`, ready to be attacked.
 
-    A `.safetensors` file that the project wrote names its own architecture (giving another is an error) and its
-    temperature, which is applied unless it is 1. A `.h5` file holds published MesoNet weights for 256 px and needs
-    `architecture`. With an architecture whose weights others have published, a `.pth` or any other `.safetensors` file
-    holds those; those of xception do not say their `input_size`, so that may be given (256 px if not). Raises
-    InputError for other suffixes, and as `checkpoints.load_into`, `keras.load_keras`, `load_xception` and `load_meso`
-    do.
+    A `.safetensors` file that the project wrote says its architecture, its input_size and its temperature, which is
+    applied unless it is 1. What it says is compared with `architecture` and `input_size`, where they are given, and
+    never executed: without `architecture` it can be a built-in one alone, and `hub:` and `python:` have to be given.
+    Whatever else is read from it is checked before it is used (`descriptions`).
+
+    A `.h5` or `.hdf5` file holds published MesoNet weights for 256 px and needs `architecture`. With an architecture
+    whose weights others have published, a `.pth` or any other `.safetensors` file holds those; those of xception do not
+    say their `input_size`, so that may be given (256 px if not). Raises InputError for other suffixes, for what differs
+    from what was given, and as `checkpoints.read`, `keras.load_keras`, `load_xception` and `load_meso` do.
     """
     path = Path(path)
     if path.suffix in SUFFIXES:
@@ -83,13 +86,26 @@ def load(path: Path, architecture: str | None = None, input_size: int | None = N
     return _ours(path, architecture, input_size)
 
 
-def _ours(path: Path, name: str | None, input_size: int | None) -> LoadedDetector:
-    """A checkpoint that this project wrote."""
-    _, metadata = checkpoints.read(path)
-    chosen = architecture(metadata["architecture"])
-    detector = chosen.rebuild(metadata, metadata["input_size"], str(path))
-    checkpoints.load_into(path, detector, name or chosen.name)
-    temperature = metadata.get("temperature", 1)
-    if temperature != 1:
-        detector = Calibrated(detector, temperature)
-    return LoadedDetector(detector.eval(), metadata)
+def _ours(path: Path, name: str | None, size: int | None) -> LoadedDetector:
+    """A checkpoint that this project wrote, or that says so; what its caller says decides, and nothing else runs."""
+    state, metadata = checkpoints.read(path)
+    found, where = metadata["architecture"], str(path)
+    if name is None and (not isinstance(found, str) or found not in ARCHITECTURES):
+        raise InputError(
+            f"{path} says that it holds {descriptions.shown(found)}; a file may choose among the architectures that "
+            "are built in alone, so give the one that you mean: load(path, architecture=...)"
+        )
+    if name is not None and found != name:
+        said = found if isinstance(found, str) and found in ARCHITECTURES else descriptions.shown(found)
+        raise InputError(f"{path} holds {said}, not {name}; give its own architecture or another file")
+    chosen = architecture(found)
+    its_size = descriptions.input_size(metadata["input_size"], where)
+    if size is not None and size != its_size:
+        raise InputError(f"{path} is for input_size {its_size}, not {size}; give that or another file")
+    temperature = descriptions.temperature(metadata.get("temperature", 1), where)
+    if outline := chosen.outline(metadata, its_size, where):
+        checkpoints.check_fits(state, outline, chosen.name, where)
+    network = chosen.rebuild(metadata, its_size, where)
+    checkpoints.check_fits(state, network, chosen.name, where)
+    network.load_state_dict(state)
+    return LoadedDetector((Calibrated(network, temperature) if temperature != 1 else network).eval(), metadata)

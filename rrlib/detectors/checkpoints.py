@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import safetensors.torch
+import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from rrlib.errors import InputError
 
+FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 REQUIRED = ("architecture", "input_size")  # what it takes to build the detector again
 
 
@@ -61,7 +63,7 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict]:
         raise InputError(f"{path} is not a whole safetensors file ({error}); fetch or train it again") from error
     try:
         metadata = {key: json.loads(value) for key, value in encoded.items()}
-    except ValueError:  # another program's metadata, such as {"format": "pt"}
+    except (ValueError, RecursionError):  # another program's metadata, such as {"format": "pt"}
         metadata = {}
     if missing := [key for key in REQUIRED if key not in metadata]:
         raise InputError(
@@ -82,38 +84,72 @@ def is_ours(path: Path) -> bool:
 def load_into(path: Path, detector: nn.Module, architecture: str) -> dict:
     """Fill `detector`, which is of this architecture, with the weights at `path`; returns the metadata.
 
-    Raises InputError as `read` does, if the file holds another architecture, and if names or shapes differ;
-    the detector is then unchanged.
+    Raises InputError as `read` does, if the file holds another architecture, and if names, shapes or kinds of numbers
+    differ; the detector is then unchanged.
     """
     state, metadata = read(path)
     if metadata["architecture"] != architecture:
         raise InputError(
             f"{path} holds {metadata['architecture']}, not {architecture}; give its own architecture or another file"
         )
-    if found := differences(state, detector.state_dict(), architecture):
-        raise InputError(
-            f"{path} does not fit {architecture} of this input_size: {found}; train it again or give another file"
-        )
+    check_fits(state, detector, architecture, str(path))
     detector.load_state_dict(state)
     return metadata
 
 
+def check_fits(state: Mapping[str, Tensor], detector: nn.Module, architecture: str, where: str) -> None:
+    """Raises InputError, beginning with `where`, unless a state dict has a detector's names, shapes and numbers."""
+    if found := differences(state, detector.state_dict(), architecture):
+        raise InputError(
+            f"{where} does not fit {architecture} of this input_size: {found}; train it again or give another file"
+        )
+
+
 def differences(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor], architecture: str) -> str:
-    """The first three differences of names and shapes between two state dicts, and how many more; "" if there are none.
+    """The first three differences between two state dicts, and how many more; "" if there are none.
+
+    Names and shapes are compared, and that both hold ordinary numbers of one kind. Floating-point numbers of 16 to 64
+    bits are one kind: quantised ones are not, as torch would take their codes for the weights.
 
     >>> import torch
     >>> differences({"a": torch.zeros(2), "c": torch.zeros(1)}, {"a": torch.zeros(3), "b": torch.zeros(1)}, "resnet")
     'a has shape (2,), not (3,); b is missing; c is not part of resnet'
+    >>> differences({"a": torch.zeros(2, dtype=torch.int8)}, {"a": torch.zeros(2)}, "resnet")
+    'a holds int8, not float32'
     """
     found = [f"{name} is missing" for name in wanted.keys() - state.keys()]
     found += [f"{name} is not part of {architecture}" for name in state.keys() - wanted.keys()]
-    found += [
-        f"{name} has shape {tuple(state[name].shape)}, not {tuple(wanted[name].shape)}"
-        for name in wanted.keys() & state.keys()
-        if state[name].shape != wanted[name].shape
-    ]
+    for name in wanted.keys() & state.keys():
+        if state[name].shape != wanted[name].shape:
+            found.append(f"{name} has shape {tuple(state[name].shape)}, not {tuple(wanted[name].shape)}")
+        elif said := unusual(state[name]):
+            found.append(f"{name} {said}")
+        elif _kind(state[name]) != _kind(wanted[name]):
+            found.append(f"{name} holds {_number(state[name])}, not {_number(wanted[name])}")
     more = f"; and {len(found) - 3} more" if len(found) > 3 else ""
     return "; ".join(sorted(found)[:3]) + more
+
+
+def unusual(tensor: Tensor) -> str:
+    """Why a tensor holds no ordinary numbers; "" if it does.
+
+    >>> import torch
+    >>> unusual(torch.eye(2).to_sparse()), unusual(torch.eye(2))
+    ('is sparse', '')
+    """
+    if tensor.is_quantized:
+        return "is quantised"
+    if tensor.is_meta:
+        return "holds no numbers (torch's meta device)"
+    return "" if tensor.layout == torch.strided else "is sparse"
+
+
+def _kind(tensor: Tensor) -> str:
+    return "float" if tensor.dtype in FLOATS else _number(tensor)
+
+
+def _number(tensor: Tensor) -> str:
+    return str(tensor.dtype).removeprefix("torch.")
 
 
 def _in_order(file: bytes) -> bytes:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from rrlib.detectors import labels as label_names
 from rrlib.detectors.contract import Modality, check_logits
+from rrlib.detectors.descriptions import of_hub
 from rrlib.detectors.labels import Labels
 from rrlib.detectors.preprocessing import Preprocessing, from_config
 from rrlib.errors import InputError
@@ -135,15 +136,34 @@ def describe(detector: Hub) -> dict:
     }
 
 
-def rebuild(description: dict, where: str) -> Hub:
-    """The detector that `describe` described, with random weights; its source need not be there any more."""
-    config = dict(description["config"])
-    config = library().AutoConfig.for_model(config.pop("model_type"), **config)
-    model = _automatic(description["modality"]).from_config(config, dtype=torch.float32, attn_implementation="eager")
-    fixed = {
-        key: tuple(value) if isinstance(value, list) else value for key, value in description["preprocessing"].items()
+def rebuild(description: object, where: str) -> Hub:
+    """The detector that `describe` described, with random weights; its source need not be there any more.
+
+    `description` may come from a file of anybody's: it is checked as `descriptions.of_hub` says, and chooses no code
+    beyond transformers' own. Raises InputError, beginning with `where`, for what does not pass, and for what
+    transformers cannot build.
+    """
+    found = of_hub(description, _types(), where)
+    config = dict(found.config)
+    try:
+        built = library().AutoConfig.for_model(config.pop("model_type"), **config)
+        model = _automatic(found.modality).from_config(
+            built, trust_remote_code=False, dtype=torch.float32, attn_implementation="eager"
+        )
+    except Exception as error:  # whatever a wrong configuration makes of transformers
+        raise InputError(f"{where} describes a model that cannot be built ({_said(error)}); make it again") from error
+    return Hub(model, found.preprocessing, found.real, found.fake, found.modality)
+
+
+def _types() -> dict[str, set[str]]:
+    """The types of models that transformers has itself, by modality; timm's, which it only wraps, are not."""
+    library()
+    from transformers.models.auto import modeling_auto as known
+
+    return {
+        "image": set(known.MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES) - {"timm_wrapper"},
+        "video": set(known.MODEL_FOR_VIDEO_CLASSIFICATION_MAPPING_NAMES),
     }
-    return Hub(model, Preprocessing(**fixed), description["real"], description["fake"], description["modality"])
 
 
 def library() -> ModuleType:

@@ -1,7 +1,8 @@
 """What a published model wants done to an image, as a function of pixels that has a gradient."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -11,6 +12,7 @@ from rrlib.errors import InputError
 
 # frames are drawn by the data set, and pixels are RGB already
 KNOWN = frozenset({"do_resize", "do_center_crop", "do_rescale", "do_normalize", "do_convert_rgb", "do_sample_frames"})
+LARGEST_SIZE = 8192  # pixels
 RESAMPLING = {2: "bilinear", 3: "bicubic"}  # Pillow's numbers
 
 
@@ -78,6 +80,48 @@ def from_config(config: Mapping, where: str) -> Preprocessing:
     if crop and max(crop) > smaller and resize is not None:
         raise InputError(f"{where} crops {crop} from a smaller image; use a model that pads nothing")
     return Preprocessing(mean, std, resize, crop, mode)
+
+
+def from_fields(value: object, where: str) -> Preprocessing:
+    """The preprocessing whose fields a checkpoint holds as JSON; InputError, beginning with `where`, for other fields.
+
+    >>> from_fields({"mean": [0, 0, 0], "std": [1, 1, 1], "resize": 32, "crop": None, "mode": "bicubic"}, "a").resize
+    32
+    """
+    found = value if isinstance(value, dict) else {}
+    mean, std, resize, crop = (_tupled(found.get(name)) for name in ("mean", "std", "resize", "crop"))
+    right = (
+        set(found) == {field.name for field in fields(Preprocessing)}
+        and _numbers(mean, -LARGEST_SIZE)
+        and _numbers(std, 1e-6)
+        and (resize is None or _pixels(resize) or _sides(resize))
+        and (crop is None or _sides(crop))
+        and found["mode"] in RESAMPLING.values()
+    )
+    if not right:
+        raise InputError(f"{where} describes a preprocessing that is not known here; make the checkpoint again")
+    return Preprocessing(mean, std, resize, crop, found["mode"])
+
+
+def _tupled(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _numbers(value: object, least: float) -> bool:
+    """Three numbers."""
+    return (
+        isinstance(value, tuple)
+        and len(value) == 3
+        and all(isinstance(each, int | float) and least <= each <= LARGEST_SIZE for each in value)
+    )
+
+
+def _pixels(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= LARGEST_SIZE
+
+
+def _sides(value: object) -> bool:
+    return isinstance(value, tuple) and len(value) == 2 and all(_pixels(each) for each in value)
 
 
 def _geometry(config: Mapping) -> tuple[tuple[int, int] | int | None, tuple[int, int] | None]:

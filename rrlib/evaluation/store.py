@@ -27,7 +27,7 @@ from rrlib.evaluation import measuring, resume, tables
 MEASURING = (
     "evaluation/measuring.py",
     "detectors/catalogue.py",
-    "datasets/catalogue.py",
+    "datasets/loading.py",
 )  # the code, by where it begins
 
 

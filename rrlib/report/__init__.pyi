@@ -2,9 +2,11 @@ from . import book as book
 from . import figure1 as figure1
 from . import figures as figures
 from . import findings as findings
+from . import made as made
 from . import notebooks as notebooks
 from . import numbers as numbers
 from . import pages as pages
 from . import pictures as pictures
 from . import provenance as provenance
 from . import record as record
+from . import reference as reference

@@ -13,7 +13,7 @@ import yaml
 from rrlib import files, study
 from rrlib.errors import InputError
 from rrlib.evaluation import Cell
-from rrlib.report import notebooks
+from rrlib.report import notebooks, reference
 from rrlib.study import paths
 
 PROSE = Path("book")
@@ -64,6 +64,7 @@ def build(target: Path) -> Path:
         source = Path(folder, "source")
         shutil.copytree(PROSE, source)
         found = study.load()
+        (source / "api-reference.md").write_text(reference.markdown(), encoding="utf-8")
         toc = source / "_toc.yml"
         toc.write_text(yaml.safe_dump(contents(found, yaml.safe_load(toc.read_text())), sort_keys=False))
         for page in pages(found):

@@ -12,6 +12,7 @@ from .look import attack_again as attack_again
 from .look import scores_over_time as scores_over_time
 from .measure import adopt as adopt
 from .measure import basis_of as basis_of
+from .measure import clean_table as clean_table
 from .measure import half_of as half_of
 from .measure import load_test_set as load_test_set
 from .measure import measure as measure

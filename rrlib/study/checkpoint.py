@@ -65,7 +65,7 @@ def train(study: Study, dataset: str, detector: str, target: Path) -> dict:
         "report": report,
     }
     if given := _given(study, dataset, detector):
-        other = detectors.load(given).detector.to(device)
+        other = detectors.load(given, entry.architecture, entry.input_size).detector.to(device)
         metadata["against_given"] = _apart(
             Calibrated(network, report["temperature"]).to(device), other, sets[1], device
         )
@@ -84,7 +84,8 @@ def load_detector(study: Study, dataset: str, detector: str) -> detectors.Loaded
     if not path.is_file():
         raise InputError(f"{path} is absent; make it with `dvc repro`")
     check_module(study, dataset, detector)
-    return detectors.load(path)
+    entry = study.detectors[detector]
+    return detectors.load(path, entry.architecture, entry.input_size)
 
 
 def load_weights(study: Study, detector: str) -> detectors.LoadedDetector:

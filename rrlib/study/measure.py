@@ -45,15 +45,23 @@ def table_of(study: Study, cell: Cell) -> pd.DataFrame:
     return tables_of(study, cell.dataset, cell.detector, {cell.attack: rule})[cell.attack]
 
 
-def tables_of(study: Study, dataset: str, detector: str, rules: dict[str, Rule]) -> dict[str, pd.DataFrame]:
-    """The tables of some attacks by name, measured where the store lacks them."""
+def clean_table(study: Study, dataset: str, detector: str) -> pd.DataFrame:
+    """What a detector says of the test samples before any attack: the rows at ε = 0, which every attack shares."""
+    attack, rule = next(iter(half_of(study, dataset, detector).attacks.items()))
+    return tables_of(study, dataset, detector, {attack: rule}, (0.0,))[attack]
+
+
+def tables_of(
+    study: Study, dataset: str, detector: str, rules: dict[str, Rule], epsilons: Sequence[float] | None = None
+) -> dict[str, pd.DataFrame]:
+    """The tables of some attacks by name, at the study's or other ε, measured where the store lacks them."""
     loaded = load_detector(study, dataset, detector)
     test = load_test_set(dataset, loaded.metadata["input_size"])
     return store.measure(
         loaded.detector,
         test,
         rules,
-        study.epsilons,
+        study.epsilons if epsilons is None else epsilons,
         _basis(study, dataset, loaded, test),
         paths.measured_folder(dataset, detector),
         paths.unfinished_folder(dataset, detector),

@@ -69,7 +69,7 @@ def test_cw_of_torchattacks_does_nothing_to_negative_logits_and_the_adapter_does
     assert (predictions(detector, raw) == labels).all()
     (adapted,) = sweep(rule("torchattacks:CW", **options), detector, x, labels, [0.2])
     assert (predictions(detector, adapted.images) != labels).all()
-    assert adapted.gradient.all()
+    assert adapted.has_gradient.all()
 
 
 def test_torchattacks_leaves_the_detector_in_train_mode_and_the_adapter_does_not():

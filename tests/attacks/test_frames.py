@@ -159,10 +159,10 @@ def test_without_any_gradient_the_first_frames_are_touched_and_the_sample_says_s
     detector = Weighted([0.0] * FRAMES)
     (noise,) = sweep(rule("noise", frames=2), detector, x, labels, [0.1])
     assert changed(noise.images, x).tolist() == [[True, True, False, False, False]] * len(x)
-    assert noise.gradient is None
+    assert noise.has_gradient is None
     for name in ("fgsm", "pgd", "cw", "cw_l2", "shift"):
         (step,) = sweep(rule(name, frames=2), detector, x, labels, [0.1])
-        assert not step.gradient.any()
+        assert not step.has_gradient.any()
         assert not changed(step.images, x)[:, 2:].any()
 
 
@@ -174,7 +174,7 @@ def test_with_all_frames_to_touch_it_is_the_attack_itself(name):
     touched = list(sweep(rule(name, frames=FRAMES, **ATTACKS[name]), detector, x, labels, EPSILONS, seed=5))
     for a, b in zip(plain, touched, strict=True):
         assert torch.equal(a.images, b.images)
-        assert (a.gradient is None and b.gradient is None) or torch.equal(a.gradient, b.gradient)
+        assert (a.has_gradient is None and b.has_gradient is None) or torch.equal(a.has_gradient, b.has_gradient)
 
 
 @pytest.mark.parametrize("name", ["noise", "fgsm", "pgd", "cw", "shift"])

@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 from rrlib.attacks import rule, sweep
+from rrlib.attacks.ball import project
 from rrlib.attacks.gradients import margin
 from rrlib.attacks.l2 import EDGE, Search, to_pixels, to_tanh_space
-from rrlib.attacks.rules import project
 from rrlib.detectors.catalogue import build
 from rrlib.errors import InputError
 
@@ -78,14 +78,14 @@ def test_a_sample_that_is_wrong_to_begin_with_stays():
     for attacked in sweep("cw_l2", detector, x, labels, [0.01, 0.2]):
         assert torch.equal(attacked.images[::2], x[::2])
         assert (attacked.images[1::2] != x[1::2]).flatten(1).any(dim=1).all()
-        assert attacked.gradient.all()
+        assert attacked.has_gradient.all()
 
 
 def test_a_sample_for_which_nothing_is_found_stays():
     detector, x = Affine(bias=1000.0), batch()
     attacked, norms = nearest(detector, x, torch.ones(len(x), dtype=torch.long), steps=5)
     assert (norms == 0).all()
-    assert attacked.gradient.all()
+    assert attacked.has_gradient.all()
 
 
 def test_a_sample_without_gradient_is_reported():
@@ -96,7 +96,7 @@ def test_a_sample_without_gradient_is_reported():
     x = batch()
     (attacked,) = sweep(rule("cw_l2", steps=3), Flat(), x, torch.zeros(len(x), dtype=torch.long), [0.1])
     assert torch.equal(attacked.images, x)
-    assert not attacked.gradient.any()
+    assert not attacked.has_gradient.any()
 
 
 def test_each_ball_gets_the_same_image_clipped_to_it():

@@ -158,7 +158,7 @@ def test_without_a_gradient_the_random_start_is_all_that_moves_and_the_sample_is
 
     x, labels = batch()
     (attacked,) = sweep("shift", Steps(), x, labels, [0.05])
-    assert not attacked.gradient.any()
+    assert not attacked.has_gradient.any()
 
 
 def test_log_shift_is_the_logarithm_of_the_shift():

@@ -59,7 +59,7 @@ def test_epsilon_zero_is_the_clean_input_and_runs_no_attack(attack):
     x, labels = batch()
     (clean,) = sweep(attack, Counting(), x, labels, [0])
     assert torch.equal(clean.images, x)
-    assert clean.gradient is None
+    assert clean.has_gradient is None
     assert Counting.calls == 0
 
 
@@ -165,7 +165,7 @@ def test_a_saturated_softmax_still_has_a_gradient():
     logits = detector(x)
     assert (logits.softmax(1).amax(1) == 1).all()
     (attacked,) = sweep("fgsm", detector, x, labels, [0.05])
-    assert attacked.gradient.all()
+    assert attacked.has_gradient.all()
     assert torch.equal(attacked.images, next(iter(sweep("fgsm", Linear(), x, labels, [0.05]))).images)
 
 
@@ -180,7 +180,7 @@ def test_a_sample_without_gradient_is_reported():
 
     x = torch.stack([torch.full((3, 8, 8), 0.3), torch.full((3, 8, 8), 0.7)])
     (attacked,) = sweep("fgsm", Half(), x, torch.tensor([1, 1]), [0.05])
-    assert attacked.gradient.tolist() == [False, True]
+    assert attacked.has_gradient.tolist() == [False, True]
     assert torch.equal(attacked.images[0], x[0])
 
 

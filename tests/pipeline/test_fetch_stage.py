@@ -93,8 +93,12 @@ def test_sources_come_before_what_uses_them(place, repro):
     )
 
 
+def with_sources(place: Path, sources: dict) -> None:
+    change(place, **yaml.safe_load((place / "params.yaml").read_text()) | {"sources": sources})
+
+
 def test_another_source_reruns_the_fetch_alone(place, repro):
-    change(place, sources={"faces": {"folder": "mine"}, "weights": {}, "more": {}})
+    with_sources(place, {"faces": {"folder": "mine"}, "weights": {}, "more": {}})
     again = run("dvc", "repro", "checkpoint", folder=place)
     assert again.returncode == 0, again.stderr[-2000:]
     assert stages_run(again.stdout) == {"fetch"}
@@ -103,7 +107,7 @@ def test_another_source_reruns_the_fetch_alone(place, repro):
 
 def test_a_form_that_was_not_answered_stops_with_its_sentence(place, repro):
     (place / "outputs/sources/faces").unlink()
-    change(place, sources={"faces": {}, "weights": {}})
+    with_sources(place, {"faces": {}, "weights": {}})
     stopped = run("dvc", "repro", "checkpoint", folder=place)
     assert stopped.returncode != 0
     assert stages_run(stopped.stdout) == {"fetch"}

@@ -1,5 +1,6 @@
 """The whole path, small: a temporary clone, `dvc repro` with tiny parameters, its tables, figure and book."""
 
+import re
 import sys
 from itertools import pairwise
 from pathlib import Path
@@ -82,13 +83,14 @@ def test_make_with_nothing_changed_runs_nothing_and_names_the_first_page(study):
     )
     made = run("make", "--no-print-directory", ready, f"VENV={sys.prefix}", folder=study)
     assert made.returncode == 0, made.stderr
-    said = "none of the 18 rows of this study is among the recorded results"
-    assert made.stdout.splitlines()[-2:] == [said, f"the book: {study / 'outputs/book/index.html'}"]
+    *_, verified, last = made.stdout.splitlines()
+    assert re.match(r"(of \d+ recorded rows of this study: |none of the \d+ rows of this study)", verified)
+    assert last == f"the book: {study / 'outputs/book/index.html'}"
     assert hashes(study, "dvc.lock") | hashes(study, "outputs/book/**/*.html") == before
     assert "page " not in made.stderr
 
 
-TOLD = {"results", "numbers", "figure1", "linearity", "index", "book"}
+TOLD = {"results", "figure1", "linearity", "index", "book"}  # and numbers, once there are other results
 
 
 def planned(study: Path, **parameters: object) -> set[str]:

@@ -91,10 +91,18 @@ def test_a_failure_leaves_the_earlier_page():
     assert TARGET.read_text() == "earlier"
 
 
-def test_a_kernel_that_dies_is_an_error_with_advice():
-    write("page", "import os\nos._exit(9)")
-    message = "the kernel of notebooks/page.ipynb died, as it does when memory runs out; free some, run again"
-    with pytest.raises(InputError, match="^" + re.escape(message) + "$"):
+DEATHS = {
+    "os.kill(os.getpid(), signal.SIGKILL)": "was killed {}, as it is when memory runs out; free some, run again",
+    "os.kill(os.getpid(), signal.SIGSEGV)": "died of SIGSEGV {}; mend what that cell calls",
+    "os._exit(9)": "ended with exit code 9 {}; mend what that cell calls",
+}
+
+
+@pytest.mark.parametrize("end", DEATHS)
+def test_a_kernel_that_dies_is_told_with_the_cell_and_with_advice_that_fits(end):
+    write("page", "1 + 1", f"import os, signal\n{end}")
+    told = DEATHS[end].format("in the cell that begins with `import os, signal`")
+    with pytest.raises(InputError, match="^" + re.escape(f"the kernel of notebooks/page.ipynb {told}") + "$"):
         notebooks.execute("page", TARGET, {})
 
 

@@ -175,9 +175,7 @@ def test_weights_with_another_hash_are_refused(small_study):
 
 def test_weights_for_another_input_size_are_refused(small_study):
     checkpoints.save(Path("given.safetensors"), build("resnet", 64, 0), {"architecture": "resnet", "input_size": 64})
-    message = (
-        "params.yaml: detectors.published.input_size is 32, but given.safetensors is for 64; write that"
-    )  # fmt: skip
+    message = "given.safetensors is for input_size 64, not 32; give that or another file"
     with pytest.raises(InputError, match="^" + re.escape(message) + "$"):
         stages.make_checkpoint(with_weights(small_study, "resnet", 32, Path("given.safetensors")), "faces", "published")
 

@@ -1,0 +1,153 @@
+"""Kernels of this very interpreter: forked from a process that has the pages' imports behind it, or started."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from jupyter_client.connect import KernelConnectionInfo
+from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
+from jupyter_client.manager import AsyncKernelManager
+from jupyter_client.provisioning import LocalProvisioner
+
+WARM = Path(__file__).with_name("warm.py")
+FORKS = sys.platform == "linux"  # elsewhere system libraries do not survive a fork
+SOCKET_PATH = 100  # characters that the name of a socket may have; macOS allows 103
+
+
+class Server:
+    """The process of warm.py, from the caller's side; a context, at whose end the process and its kernels are gone."""
+
+    def __init__(self, imports: Sequence[str]):
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, str(WARM), str(os.getpid()), str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                env=os.environ | settings(),
+                start_new_session=True,
+            )
+        self._socket, self._lines = ours, ours.makefile("rw", encoding="utf-8")
+        self._write(imports)
+
+    def __enter__(self) -> "Server":
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._socket.shutdown(socket.SHUT_RDWR)
+        self._lines.close()
+        self._socket.close()
+        try:
+            self._process.wait(timeout=2)
+        except subprocess.TimeoutExpired:  # still at its imports
+            self._process.kill()
+            self._process.wait()
+
+    def ask(self, question: dict[str, Any]) -> Any:
+        """The answer of warm.py; raises ConnectionError when that process has died."""
+        self._write(question)
+        line = self._lines.readline()
+        if not line:
+            raise ConnectionError("the process that kernels are forked from has died")
+        return json.loads(line)
+
+    def _write(self, what: object) -> None:
+        self._lines.write(f"{json.dumps(what)}\n")
+        self._lines.flush()
+
+
+class Forked:
+    """A kernel that another process forked, with as much of `subprocess.Popen` as a provisioner uses."""
+
+    stdin = stdout = stderr = None
+
+    def __init__(self, server: Server, pid: int):
+        self.server, self.pid = server, pid
+        self.returncode: int | None = None
+
+    def poll(self) -> int | None:
+        if self.returncode is None:
+            try:
+                self.returncode = self.server.ask({"poll": self.pid})
+            except ConnectionError:
+                self.returncode = -signal.SIGKILL  # a kernel ends with the process that it was forked from
+        return self.returncode
+
+    def wait(self) -> int | None:
+        return self.poll()  # the provisioner calls it when the kernel has ended
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
+
+class Provisioner(LocalProvisioner):
+    """Fork a kernel where there is a server; start an interpreter where there is none, or where it cannot fork."""
+
+    server: Server | None = None
+    status: int | None = None  # how the kernel ended, as `subprocess.Popen.returncode` has it
+
+    async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
+        arguments = cmd[cmd.index("-f") :]
+        try:
+            pid = self.server.ask({"start": arguments}) if self.server else None
+        except ConnectionError:
+            pid = None
+        if self.server is None or pid is None:
+            return await super().launch_kernel(cmd, **kwargs)
+        self.process = Forked(self.server, pid)
+        self.pid = self.pgid = pid
+        return self.connection_info
+
+    async def poll(self) -> int | None:
+        found = await super().poll()
+        if self.process and self.status is None:
+            self.status = found
+        return found
+
+
+class ThisInterpreter(KernelSpecManager):
+    """Whatever kernel a notebook names: the interpreter that runs now. Kernels that are installed are not looked at."""
+
+    folder: Path
+
+    def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
+        argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", f"--ipython-dir={self.folder}"]
+        return KernelSpec(argv=argv, display_name="Python 3", language="python", env=settings())
+
+
+def settings() -> dict[str, str]:
+    """Environment variables of a kernel, so that those of its user change no page."""
+    return {
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+        "PYTHONHASHSEED": os.environ.get("PYTHONHASHSEED", "0"),
+        # Its threads would run before a fork; torch has threads of its own, which begin with the first use.
+        "OPENBLAS_NUM_THREADS": os.environ.get("OPENBLAS_NUM_THREADS", "1"),
+    }
+
+
+def manager(folder: Path, server: Server | None) -> AsyncKernelManager:
+    """The manager of one kernel whose sockets, and profile of IPython, lie in the empty `folder`."""
+    specs = ThisInterpreter()
+    specs.folder = folder  # IPython's own, in the user's home, may hold code that runs at each start
+    file = str(folder / "kernel.json")
+    # ipc has no ports, so kernels side by side cannot collide
+    ipc = os.name == "posix" and len(file) < SOCKET_PATH
+    made = AsyncKernelManager(kernel_spec_manager=specs, connection_file=file, transport="ipc" if ipc else "tcp")
+    made.kernel_id = "page"
+    made.provisioner = Provisioner(kernel_id="page", kernel_spec=made.kernel_spec, parent=made)
+    made.provisioner.server = server
+    return made
