@@ -1,6 +1,5 @@
 """One cell, (data set, detector, attack), to one table, batch by batch."""
 
-import copy
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -13,7 +12,7 @@ from tqdm import tqdm
 
 from rrlib import attacks
 from rrlib.attacks import Clean, Rule
-from rrlib.detectors import Surrogate, batch_to_device, check_logits, frozen, surrogate, to_device
+from rrlib.detectors import Surrogate, batch_to_device, check_logits, frozen, private, surrogate, to_device
 from rrlib.metrics import functional
 
 
@@ -104,8 +103,9 @@ def batches(
     """The table's rows, batch after batch, beginning with batch number `first`; memory is that of one batch.
 
     `dataset` gives (pixels, label, index) and has a `table` with sample, group and label, as `datasets.load` returns.
-    The detector is copied and stays as it is. Batch size, order and `workers`, the processes that read samples ahead,
-    do not change a row beyond the rounding of float32 sums.
+    The detector is copied and stays as it is; one that cannot be copied is used itself, its flags afterwards as before.
+    Batch size, order and `workers`, the processes that read samples ahead, do not change a row beyond the rounding of
+    float32 sums.
 
     With `fold` the attack climbs a copy with batch norms folded in, once that agrees with the detector on the first
     batch (`detectors.surrogate`); `attrs["attacked"]` of each frame says what was climbed. What is reported is always
@@ -116,7 +116,28 @@ def batches(
     unless the attack has asked the same network for its clean gradient.
     """
     cell = cell or Cell("", type(detector).__name__, str(attack))
-    detector = to_device(copy.deepcopy(detector).eval(), device, dataset[0][0])
+    with private(detector) as copied:
+        yield from _batches(
+            copied, dataset, attack, epsilons, cell, distance, seed, batch_size, device, workers, fold, compiled, first
+        )
+
+
+def _batches(
+    detector: nn.Module,
+    dataset: Dataset,
+    attack: str | Rule,
+    epsilons: Sequence[float],
+    cell: Cell,
+    distance: str,
+    seed: int,
+    batch_size: int,
+    device: torch.device | str,
+    workers: int,
+    fold: bool,
+    compiled: bool,
+    first: int,
+) -> Iterator[pd.DataFrame]:
+    detector = to_device(detector, device, dataset[0][0])
     attacked = climbed(detector, dataset, batch_size, device, fold, compiled, cell.detector)
     done = min(first * batch_size, len(dataset))
     loader = DataLoader(
