@@ -20,6 +20,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from rrlib.datasets.found import bad_name, shown
 from rrlib.errors import InputError
 
 NAME = "manifest.csv"
@@ -84,7 +85,7 @@ def check_rows(frame: pd.DataFrame, where: str) -> None:
     """Raise InputError, naming row and value, unless each row by itself is in order, in the columns that are there.
 
     A label is 0 or 1, a split is one of `SPLITS`, a group is not empty. Rows are counted as in the CSV file, whose
-    header is row 1.
+    header is row 1. No text holds a character that ends a line or a page cannot show.
     """
     if frame.empty:
         raise InputError(f"{where} names no image; list real and fake images")
@@ -93,6 +94,13 @@ def check_rows(frame: pd.DataFrame, where: str) -> None:
         "split": (lambda split: split in SPLITS, f"one of {', '.join(SPLITS)}"),
         "group": (lambda group: group != "", "a name that is not empty"),
     }
+    for column in frame.columns.intersection(["sample", "path", "group", "family"]):
+        for row, value in enumerate(frame[column].astype(str), start=2):
+            if complaint := bad_name(value):
+                raise InputError(
+                    f"{where}: row {row} has the {column} '{shown(value)}', but {complaint.replace('its name', 'it')}; "
+                    "rename it"
+                )
     for column in frame.columns.intersection(list(allowed)):
         accepts, meaning = allowed[column]
         for row, value in enumerate(frame[column].astype(str), start=2):

@@ -9,10 +9,12 @@ from pathlib import Path
 import av
 import numpy as np
 from av.sidedata.sidedata import Type as SideData
+from av.stream import Disposition
 from av.video.reformatter import Interpolation, VideoReformatter
 
+from rrlib.datasets import memory
 from rrlib.datasets.containers import missing_bytes
-from rrlib.datasets.images import MAX_PIXELS
+from rrlib.datasets.found import shown as told
 from rrlib.errors import InputError
 
 # both keep RGB as it is: nothing is rounded on the way through YCbCr
@@ -24,6 +26,11 @@ LOSSLESS = {
 CONTAINERS = {"format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi"}
 # FFmpeg's fast way darkens deep colours by two levels; on 8 bits it is within one, and it is OpenCV's
 EXACT = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
+STRICT = {"err_detect": "explode"}  # to stop at errors that a player would conceal
+# codecs that leave no zeros standing: 48 of them on end are a hole that a broken copy left
+DENSE, HOLE = ("h264", "hevc", "vp8", "vp9", "av1", "libdav1d"), bytes(48)
+MAX_PIXELS = 2**25  # of a frame: 7680 × 4320 (8K UHD) and a little more
+WORK = 36  # bytes a pixel: the frames that a decoder and its threads hold, and one as RGB
 ALLOWED = "a clip must be a whole MP4, MOV, MKV, WebM or AVI file with two or more frames of one size"
 
 
@@ -73,7 +80,7 @@ def decode(path: Path, frames: int, stride: int | None = None) -> np.ndarray:
     return np.stack(list(stream(path, frames, stride)))
 
 
-def stream(path: Path, frames: int, stride: int | None = None) -> Iterator[np.ndarray]:
+def stream(path: Path, frames: int, stride: int | None = None, examine: bool = False) -> Iterator[np.ndarray]:
     """T = `frames` ≥ 1 frames of a video file, one after the other: uint8 (H, W, 3), RGB in [0, 255].
 
     Without `stride`, the video is cut into T parts of equal time and frame i is what is on show in the middle of part
@@ -86,13 +93,22 @@ def stream(path: Path, frames: int, stride: int | None = None) -> Iterator[np.nd
     grey becomes three equal channels, more than 8 bits become 8, and alpha is dropped. Colours are by the file's
     matrix, or BT.601 if it names none. Pixels that are not square stay as they are stored.
 
-    Raises InputError, naming the file and what was found, for anything but a whole video of one size with at least two
-    frames and, of these, at least T or, with `stride`, (T − 1) · stride + 1.
+    Damage: decoders are told to stop at errors that they would conceal (FFmpeg's err_detect=explode), frames that are
+    marked as corrupt are refused, and so are holes of zeros in what H.264, HEVC, VP8, VP9 and AV1 compress.
+    With `examine`, the whole file is decoded, and each frame that the container lists must come. Not caught: changed
+    bytes that decode to something, as HEVC and VP9 let most do, H.264 some and AV1 few. Who must know keeps hashes.
+
+    Memory: videos that are read at the same time take no more than `memory.DECODING`, by an estimate from their size.
+
+    Raises InputError, naming the file and what was found, for anything but a whole video of one size, at most
+    `MAX_PIXELS`, with at least two frames and, of these, at least T or, with `stride`, (T − 1) · stride + 1.
     """
     path = Path(path)
     try:
-        times, duration = _timeline(path)
-        yield from _on_show(path, _wanted(path, times, duration, frames, stride))
+        times, duration, size = _timeline(path)
+        wanted = _wanted(path, times, duration, frames, stride)
+        with memory.DECODING.hold(WORK * size):
+            yield from _on_show(path, wanted, set(times) if examine else None)
     except av.FFmpegError as error:
         raise _damaged(path, f"FFmpeg: {error.strerror}") from error
 
@@ -114,12 +130,14 @@ def _wanted(path: Path, times: list[int], duration: int, frames: int, stride: in
     return [times[bisect_right(times, times[0] + a * duration // b) - 1] for a, b in middles]
 
 
-def _timeline(path: Path) -> tuple[list[int], int]:
-    """When each frame comes on show, in order, and for how long all of them are, in the stream's units."""
-    shown, corrupt = {}, False
+def _timeline(path: Path) -> tuple[list[int], int, int]:
+    """When each frame comes on show, in order, and for how long all of them are, in the stream's units; its pixels."""
+    shown, corrupt, hole = {}, False, False
     with _opened(path) as (track, untimed):
+        size, dense = track.width * track.height, track.codec_context.name in DENSE
         for packet in track.container.demux(track):
             corrupt |= packet.is_corrupt
+            hole |= dense and HOLE in bytes(packet)
             if packet.size and not packet.is_discard:
                 time = len(shown) if untimed else packet.pts
                 if time is None:
@@ -128,19 +146,25 @@ def _timeline(path: Path) -> tuple[list[int], int]:
     missing = missing_bytes(path)
     if missing or corrupt:
         raise _damaged(path, f"{missing} of its bytes are missing" if missing else "some packets are not whole")
+    if hole:
+        raise _damaged(path, "it has a hole of zeros")
     times = sorted(shown)
     if len(times) < 2:
-        return times, 0
+        return times, 0, size
     last = shown[times[-1]] or (times[-1] - times[0]) // (len(times) - 1)
-    return times, times[-1] + last - times[0]
+    return times, times[-1] + last - times[0], size
 
 
-def _on_show(path: Path, wanted: list[int]) -> Iterator[np.ndarray]:
-    """The frames on show at these times, which never fall: a frame is on show until the next one is."""
+def _on_show(path: Path, wanted: list[int], listed: set[int] | None = None) -> Iterator[np.ndarray]:
+    """The frames on show at these times, which never fall: a frame is on show until the next one is.
+
+    Given the times that are `listed`, all frames are decoded, and one must come for each.
+    """
     converter, left = VideoReformatter(), list(reversed(wanted))
     held, since = None, None
     with _opened(path) as (track, untimed):
         track.thread_type = "AUTO"
+        track.codec_context.options = STRICT
         for number, frame in enumerate(track.container.decode(track)):
             time = number if untimed else frame.pts
             if frame.is_corrupt:
@@ -155,8 +179,12 @@ def _on_show(path: Path, wanted: list[int]) -> Iterator[np.ndarray]:
                     left.pop()
                     yield _pixels(path, held, converter)
             held, since = frame, time
-            if left and left[-1] == time and left[0] == time:
+            if listed is not None:
+                listed.discard(time)
+            elif left and left[-1] == time and left[0] == time:
                 break
+        if listed:
+            raise _damaged(path, f"{len(listed)} of its frames cannot be decoded")
         if held is None or since < wanted[-1]:
             raise _damaged(path, "its last frames cannot be decoded")
         for _ in left:
@@ -198,9 +226,12 @@ def _opened(path: Path) -> Iterator[tuple[av.VideoStream, bool]]:
             raise _damaged(path, f"FFmpeg: {error.strerror}") from error
         raise _unusable(path, "something else", "convert it or take it out") from error
     with container:
-        track = container.streams.best("video")
+        # the picture on the cover of a piece of music is a stream of one frame
+        moving = [each for each in container.streams.video if not each.disposition & Disposition.attached_pic]
+        best = container.streams.best("video")
+        track = best if best in moving else next(iter(moving), None)
         if track is None:
-            raise _unusable(path, "no video stream", "take it out")
+            raise _unusable(path, "a cover picture and no video stream" if best else "no video stream", "take it out")
         if track.width * track.height > MAX_PIXELS:
             raise _unusable(path, f"{track.width} × {track.height} pixels, more than {MAX_PIXELS}", "scale it down")
         # with B-frames, the times that FFmpeg works out for AVI are wrong
@@ -208,7 +239,7 @@ def _opened(path: Path) -> Iterator[tuple[av.VideoStream, bool]]:
 
 
 def _unusable(path: Path, found: str, remedy: str) -> InputError:
-    return InputError(f"{path}: found {found}, but {ALLOWED}; {remedy}")
+    return InputError(f"{told(path)}: found {found}, but {ALLOWED}; {remedy}")
 
 
 def _damaged(path: Path, what: str) -> InputError:

@@ -326,7 +326,7 @@ WHOLE = f"it is a whole number from {{}} to {2**31 - 1}"
         (
             "datasets.faces.sead",
             0,
-            "datasets.faces has the options sead, seed, source; the kind folder takes layout, seed, source",
+            "datasets.faces has the options sead, seed, source; the kind folder takes group, layout, on_error, seed, source",
         ),
         (
             "detectors.meso.size",
@@ -357,7 +357,7 @@ WHOLE = f"it is a whole number from {{}} to {2**31 - 1}"
         (
             "datasets.faces.source",
             ABSENT,
-            "datasets.faces has the options seed; the kind folder takes layout, seed, source",
+            "datasets.faces has the options seed; the kind folder takes group, layout, on_error, seed, source",
         ),
         # other things where mappings are needed
         ("highlight", [1], "highlight holds [1]; it holds the keys epsilon, tolerance, attack"),
