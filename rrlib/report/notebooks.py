@@ -150,7 +150,7 @@ def _run(job: Job, server: "Server | None") -> "NotebookNode":
         except PapermillExecutionError as error:
             raise _cell_failed(job, error.source, error.ename, error.evalue) from None
         except DeadKernelError:
-            raise _kernel_died(job, begun, manager.provisioner.status) from None
+            raise _kernel_died(job, begun, kernels.status(manager)) from None
     for cell in executed.cells:
         for output in cell.get("outputs", []):
             if output.output_type == "error":  # papermill takes sys.exit() for a good end, with the page half done
