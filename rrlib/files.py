@@ -1,0 +1,67 @@
+"""Files that appear whole or not at all, and folders that say they are ours before they may be removed."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rrlib.errors import InputError
+
+MARK = ".made-by-rrlib"  # lies in a folder that this project made, and that it may therefore remove
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """A name beside `path` to write to; what lies there afterwards becomes `path`, unless writing failed.
+
+    The parent folder is made. What was written is on the disk before it takes the name, so that a power cut leaves the
+    old file or the new one. Raises InputError, which names `path`, where the disk refuses.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with whole(Path(folder, "new", "table.csv")) as unfinished:
+    ...         _ = unfinished.write_text("a,b")
+    ...     Path(folder, "new", "table.csv").read_text()
+    'a,b'
+    """
+    path = Path(path)
+    unfinished = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield unfinished
+        with open(unfinished, "rb") as written:
+            os.fsync(written.fileno())
+        os.replace(unfinished, path)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written ({error.strerror or error}); make room there and run again") from error
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """`text` in UTF-8 as the whole of `path`, or nothing."""
+    with whole(path) as unfinished:
+        unfinished.write_text(text, encoding="utf-8")
+
+
+def mark(folder: Path) -> None:
+    """Make `folder`, if it is absent, and say in it that it is ours: `remove` takes marked folders alone."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.joinpath(MARK).touch()
+
+
+def remove(folder: Path) -> None:
+    """Remove a folder that `mark` marked, or an empty one; an absent one is removed already.
+
+    Raises InputError for any other folder, for a file and for a link: what lies there is somebody else's.
+    """
+    folder = Path(folder)
+    if folder.is_symlink() or folder.is_file():
+        raise InputError(f"{folder} is no folder of this project; name another place, or remove it by hand")
+    if not folder.is_dir():
+        return
+    if any(folder.iterdir()) and not folder.joinpath(MARK).is_file():
+        raise InputError(f"{folder} holds files that this project did not make; name another place, or empty it by hand")
+    shutil.rmtree(folder)
