@@ -113,6 +113,11 @@ class Provisioner(LocalProvisioner):
         self.pid = self.pgid = pid
         return self.connection_info
 
+    async def send_signal(self, signum: int) -> None:
+        if signum == signal.SIGINT and self.parent.shutting_down:
+            return  # it is killed next, and is not to run its page's handlers before that
+        await super().send_signal(signum)
+
     async def poll(self) -> int | None:
         found = await super().poll()
         if self.process and self.status is None:
