@@ -70,7 +70,7 @@ def test_a_cell_asks_for_one_forward_an_epsilon_and_no_clean_one(in_memory, atta
     detector = Counted(used())
     x, _ = batch()
     labels = detector.detector(x).argmax(dim=1).tolist()
-    evaluate(detector, in_memory(x, labels), rule(attack, **THREE.get(attack, {})), [0, *EPSILONS], fold=False)
+    evaluate(detector, in_memory(x, labels), rule(attack, **THREE.get(attack, {})), [0, *EPSILONS], fold=False, tried=True)
     clean_forward = 1 if attack == "noise" else 0  # noise asks for no gradient that could bring it along
     assert detector.counts == {"gradients": gradients, "forwards": PLACED + 5 + clean_forward}
 
@@ -90,7 +90,7 @@ def test_images_that_larger_epsilons_leave_as_they_are_are_looked_at_once():
 
 def test_a_random_start_costs_its_step_at_every_epsilon(in_memory):
     detector = Counted(used())
-    evaluate(detector, in_memory(batch()[0], [0, 1, 0, 1]), rule("pgd", steps=10), EPSILONS, fold=False)
+    evaluate(detector, in_memory(batch()[0], [0, 1, 0, 1]), rule("pgd", steps=10), EPSILONS, fold=False, tried=True)
     assert detector.counts == {"gradients": 5 * 10, "forwards": PLACED + 5 + 1}
 
 
