@@ -92,7 +92,10 @@ class MesoInception4Bench(nn.Module):
         return _dense(self, x)
 
 
-ARCHITECTURES = {"meso4-deepfakebench": Meso4Bench, "mesoinception4-deepfakebench": MesoInception4Bench}
+ARCHITECTURES: dict[str, type[Meso4Bench] | type[MesoInception4Bench]] = {
+    "meso4-deepfakebench": Meso4Bench,
+    "mesoinception4-deepfakebench": MesoInception4Bench,
+}
 
 
 def load_meso(source: Path | str | Mapping[str, Tensor], architecture: str) -> Meso4Bench | MesoInception4Bench:

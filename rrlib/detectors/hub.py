@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -130,7 +130,7 @@ def modality(config: dict, where: str) -> Modality:
 def describe(detector: Hub) -> dict:
     """All of a detector but its weights, as JSON: what `rebuild` needs."""
     return {
-        "config": json.loads(detector.model.config.to_json_string(use_diff=False)),
+        "config": json.loads(cast(Any, detector.model.config).to_json_string(use_diff=False)),
         "preprocessing": asdict(detector.preprocessing),
         "real": detector.real,
         "fake": detector.fake,

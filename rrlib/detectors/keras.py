@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from pathlib import Path
 
-import h5py
+import h5py  # type: ignore[import-untyped]
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -60,8 +60,8 @@ def load_keras(path: Path, architecture: str) -> Meso4 | MesoInception4:
     for name, layer in layers.items():
         layer.load_state_dict(stored[name], strict=False)  # strict but for torch's own count of batches
     with torch.no_grad():  # the published output is the logit of real, ours of fake
-        detector.classifier[-1].weight.neg_()
-        detector.classifier[-1].bias.neg_()
+        for parameter in detector.classifier[-1].parameters():
+            parameter.neg_()
     return detector.eval()
 
 

@@ -44,7 +44,7 @@ PROCESSORS: Mapping[str, Mapping[str, object]] = {
     "MobileNetV2ImageProcessor": _processor(256, HALF, BILINEAR, edge=True, crop=224),
     "PvtImageProcessor": _processor(224, IMAGENET),
     "SegformerImageProcessor": _processor(512, IMAGENET, BILINEAR),
-    "SiglipImageProcessor": _processor(224, HALF) | {"default_to_square": False},
+    "SiglipImageProcessor": _processor(224, HALF, default_to_square=False),
     "VideoMAEImageProcessor": _processor(224, HALF, BILINEAR, edge=True, crop=224),
     "ViTImageProcessor": _processor(224, HALF, BILINEAR),
     "VivitImageProcessor": _processor(256, HALF, BILINEAR, edge=True, crop=224, rescale_factor=1 / 127.5, offset=True),

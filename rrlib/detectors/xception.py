@@ -105,10 +105,11 @@ class _Block(nn.Module):
         if stride > 1:
             layers.append(nn.MaxPool2d(3, stride, padding=1))
         self.rep = nn.Sequential(*layers)
-        self.skip = self.skipbn = None
+        self.skip: nn.Conv2d | None = None
+        self.skipbn: nn.BatchNorm2d | None = None
         if stride > 1 or widths[-1] != inputs:
             self.skip = nn.Conv2d(inputs, widths[-1], 1, stride, bias=False)
             self.skipbn = nn.BatchNorm2d(widths[-1])
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.rep(x) + (x if self.skip is None else self.skipbn(self.skip(x)))
+        return self.rep(x) + (x if self.skip is None or self.skipbn is None else self.skipbn(self.skip(x)))
