@@ -7,7 +7,7 @@ from pathlib import Path
 
 import safetensors.torch
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from torch import Tensor, nn
 
 from rrlib.errors import InputError
@@ -77,7 +77,7 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict]:
         with safe_open(path, framework="pt") as file:
             encoded = file.metadata() or {}
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-    except (SafetensorError, OSError) as error:
+    except Exception as error:  # whatever a damaged or foreign file makes of safetensors
         if _is_pickle(path):
             raise InputError(
                 f"{path} is a pickle, which can run code when it is read; give a safetensors file instead"

@@ -57,7 +57,10 @@ def sha256(name: str) -> str:
     64
     """
     factory(name)
-    return hashlib.sha256(Path(sys.modules[name.partition(":")[0]].__file__).read_bytes()).hexdigest()
+    file = getattr(sys.modules[name.partition(":")[0]], "__file__", None)
+    if file is None:
+        raise InputError(f"python:{name} has no file whose changes could be told; name a module that has one")
+    return hashlib.sha256(Path(file).read_bytes()).hexdigest()
 
 
 def make(name: str, input_size: int) -> nn.Module:

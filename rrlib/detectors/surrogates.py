@@ -1,7 +1,8 @@
 """The surrogate of a detector: a copy that gives the same answers in less time, whose gradients an attack follows."""
 
 import copy
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +26,9 @@ class Surrogate(NamedTuple):
 
 class _Affine(nn.Module):
     """x · scale + shift per channel; None leaves a part out."""
+
+    scale: Tensor | None
+    shift: Tensor | None
 
     def __init__(self, scale: Tensor | None, shift: Tensor | None) -> None:
         super().__init__()
@@ -96,12 +100,14 @@ def fold(detector: nn.Module, x: Tensor) -> tuple[nn.Module, int]:
     source, rank = _sources(folded, x)
     count = 0
     for name, module in list(folded.named_modules()):
-        if not _plain(module, NORMS) or name not in source or module.running_var is None:
+        if not _plain(module, NORMS) or name not in source or "running_var" not in module.state_dict():
             continue
         before = source[name]
         at = folded.get_submodule(before) if before else None
-        if _plain(at, CONVOLUTIONS):
-            folded.set_submodule(before, fuse_conv_bn_eval(at, module).requires_grad_(False))
+        if at is not None and _plain(at, CONVOLUTIONS):
+            folded.set_submodule(
+                before, fuse_conv_bn_eval(cast(nn.Conv2d, at), cast(nn.BatchNorm2d, module)).requires_grad_(False)
+            )
             folded.set_submodule(name, nn.Identity())
             count += 1
         elif isinstance(at, nn.ReLU) and _plain(folded.get_submodule(source.get(before, "")), CONVOLUTIONS):
@@ -125,7 +131,13 @@ def _plain(module: nn.Module | None, kinds: tuple[type[nn.Module], ...]) -> bool
 
 def _fold_across_relu(folded: nn.Module, convolution: str, norm: str, followers: list[str], rank: int) -> None:
     """Convolution → ReLU → batch norm, all by name; `followers` take the norm's output, of so many dimensions."""
-    conv, batch_norm = folded.get_submodule(convolution), folded.get_submodule(norm)
+    # or of one or three dimensions, with the same attributes
+    conv, batch_norm = (
+        cast(nn.Conv2d, folded.get_submodule(convolution)),
+        cast(nn.BatchNorm2d, folded.get_submodule(norm)),
+    )
+    assert batch_norm.running_mean is not None  # `fold` has looked
+    assert batch_norm.running_var is not None
     like = (1, -1) + (1,) * (rank - 2)
     scale = (batch_norm.running_var + batch_norm.eps).rsqrt()
     scale = scale if batch_norm.weight is None else scale * batch_norm.weight
@@ -149,9 +161,9 @@ def _sources(detector: nn.Module, x: Tensor) -> tuple[dict[str, str], dict[str, 
     made_by: dict[int, str] = {}
     runs: dict[str, list[str]] = {}
     rank: dict[str, int] = {}
-    kept = []  # an id is a tensor's own only while the tensor lives
+    kept: list[Tensor] = []  # an id is a tensor's own only while the tensor lives
 
-    def watch(name: str):
+    def watch(name: str) -> Callable:
         def hook(module: nn.Module, inputs: tuple, output: object) -> None:
             if len(inputs) == 1 and isinstance(inputs[0], Tensor) and isinstance(output, Tensor):
                 runs.setdefault(name, []).append(made_by.get(id(inputs[0]), ""))

@@ -19,8 +19,19 @@ ALONE = 1e-3  # … an answer in a batch and one alone, which are other sums in 
 LOOKS = 6  # more, at a detector that draws random numbers
 WRAPPERS = (OneLogit, Calibrated, FrameMean)
 # autograd's names of what ends in a probability, and of what only moves numbers about
-PROBABILITIES = ("Sigmoid", "Softmax", "Hardsigmoid")
-MOVES = ("View", "UnsafeView", "ReshapeAlias", "Squeeze", "Unsqueeze", "Slice", "Select", "Stack", "Cat", "AsStrided")
+PROBABILITIES: tuple[str, ...] = ("Sigmoid", "Softmax", "Hardsigmoid")
+MOVES: tuple[str, ...] = (
+    "View",
+    "UnsafeView",
+    "ReshapeAlias",
+    "Squeeze",
+    "Unsqueeze",
+    "Slice",
+    "Select",
+    "Stack",
+    "Cat",
+    "AsStrided",
+)
 MOVES += ("Clone", "Alias", "ToCopy", "T", "Transpose", "Permute", "Index", "Expand")
 
 
@@ -286,9 +297,9 @@ def _shape(x: Tensor) -> str:
 
 def _states(device: torch.device) -> tuple:
     """Of all generators from which a detector may draw."""
-    numpy = np.random.get_state()  # noqa: NPY002 (another's code may draw from it)
+    numpy = np.random.get_state(legacy=False)["state"]  # noqa: NPY002 (another's code may draw from it)
     cuda = torch.cuda.get_rng_state(device).tolist() if device.type == "cuda" else ()
-    return torch.get_rng_state().numpy().tobytes(), cuda, numpy[1].tobytes(), numpy[2], random.getstate()
+    return torch.get_rng_state().numpy().tobytes(), cuda, numpy["key"].tobytes(), numpy["pos"], random.getstate()
 
 
 @contextmanager
