@@ -98,10 +98,9 @@ def _decode(path: Path, data: bytes) -> np.ndarray:
             raise _damaged(path, png)
         if image.mode == "CMYK":
             raise _unusable(path, "CMYK", "convert it to RGB")
-        if "A" in image.getbands() or "transparency" in image.info:
-            lowest_alpha, _ = image.convert("RGBA").getchannel("A").getextrema()
-            if lowest_alpha < 255:
-                raise _unusable(path, "transparent pixels", "lay it on an opaque background")
+        has_alpha = "A" in image.getbands() or "transparency" in image.info
+        if has_alpha and np.asarray(image.convert("RGBA").getchannel("A")).min() < 255:
+            raise _unusable(path, "transparent pixels", "lay it on an opaque background")
         return np.array(image if image.mode == "RGB" else image.convert("RGB"))
 
 
