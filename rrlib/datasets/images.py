@@ -43,6 +43,15 @@ def decode(path: Path) -> np.ndarray:
     return _decode(Path(path), _read(Path(path)))
 
 
+def size(path: Path) -> tuple[int, int]:
+    """Width and height of an image as its header has them, in pixels; raises InputError where there is none."""
+    try:
+        with Image.open(path, formats=["JPEG", "PNG"]) as image:
+            return image.size
+    except Exception as error:  # whatever Pillow makes of bytes that are no image
+        raise _unusable(Path(path), "no image", "convert it or take it out") from error
+
+
 def examine(path: Path) -> np.ndarray:
     """As `decode`, and also refuses a JPEG file whose bits were changed, as far as `jpeg.damage` can tell."""
     path = Path(path)

@@ -114,6 +114,12 @@ def stream(path: Path, frames: int, stride: int | None = None, examine: bool = F
         raise _damaged(path, f"FFmpeg: {error.strerror}") from error
 
 
+def size(path: Path) -> tuple[int, int]:
+    """Width and height of a video's frames as its header has them, in pixels; raises InputError as `stream` does."""
+    with _opened(Path(path)) as (_, track, _):
+        return track.width, track.height
+
+
 def _wanted(path: Path, times: list[int], duration: int, frames: int, stride: int | None) -> list[int]:
     if len(times) < 2:
         raise _unusable(path, "one frame" if times else "no frame", "take it out")
@@ -230,11 +236,12 @@ def _opened(path: Path) -> Iterator[tuple[av.container.InputContainer, av.VideoS
         raise _unusable(path, "something else", "convert it or take it out") from error
     with container:
         # the picture on the cover of a piece of music is a stream of one frame
-        moving = [each for each in container.streams.video if not each.disposition & Disposition.attached_pic]
+        known = [each for each in container.streams.video if each.codec_context is not None]
+        moving = [each for each in known if not each.disposition & Disposition.attached_pic]
         best = container.streams.best("video")
         track = best if best in moving else next(iter(moving), None)
         if track is None:
-            raise _unusable(path, "a cover picture and no video stream" if best else "no video stream", "take it out")
+            raise _unusable(path, "a cover picture and no video stream" if known else "no video stream", "take it out")
         if track.width * track.height > MAX_PIXELS:
             raise _unusable(path, f"{track.width} × {track.height} pixels, more than {MAX_PIXELS}", "scale it down")
         # with B-frames, the times that FFmpeg works out for AVI are wrong
