@@ -19,6 +19,7 @@ from rrlib.detectors.contract import Modality, check_logits
 from rrlib.detectors.descriptions import of_hub
 from rrlib.detectors.labels import Labels
 from rrlib.detectors.preprocessing import Preprocessing, from_config
+from rrlib.detectors.trial import pictures
 from rrlib.errors import InputError
 
 MODALITIES: dict[str, Modality] = {"ForImageClassification": "image", "ForVideoClassification": "video"}
@@ -260,18 +261,17 @@ def _model(folder: Path, where: str, modality: Modality) -> nn.Module:
 
 
 def _check_runs(detector: Hub, where: str) -> None:
-    """One black image or clip goes through; a model that resizes nothing leaves the size to its user."""
+    """Two pictures or clips go through; a model that resizes nothing leaves the size to its user."""
     if detector.preprocessing.resize is None:
         return
-    shape = (1, detector.frames or 16, 3, 64, 64) if detector.modality == "video" else (1, 3, 64, 64)
     try:
         with torch.no_grad():
-            logits = detector(torch.zeros(shape))
-    except (RuntimeError, ValueError, TypeError) as error:
+            logits = detector(pictures(64, (detector.frames or 16) if detector.modality == "video" else None))
+    except Exception as error:  # whatever a wrong size makes of transformers
         raise InputError(
             f"{where} cannot take what its preprocessing makes ({_said(error)}); correct its preprocessor_config.json"
         ) from error
-    check_logits(logits, 1, where)
+    check_logits(logits, 2, where)
 
 
 def _said(error: Exception) -> str:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 
-from rrlib.detectors import batch_to_device, fold, to_device
+from rrlib.detectors import batch_to_device, surrogate, to_device
 from rrlib.detectors import catalogue as detectors
 from rrlib.devices import resolve
 from rrlib.sources import owner
@@ -73,7 +73,7 @@ def _pace(entry: Detector, study: Study, frames: int, device: torch.device) -> P
     x = torch.rand(1, *shape, generator=torch.Generator().manual_seed(0))
     network = to_device(network, device, x[0])
     x = batch_to_device(x, device, network)
-    climbed = fold(network, x)[0] if study.fold else network.requires_grad_(False)
+    climbed = surrogate(network, x).detector if study.fold else network.requires_grad_(False)
     return _timed(climbed, x, lambda logits: (logits[:, 1] - logits[:, 0]).sum())
 
 

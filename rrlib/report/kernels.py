@@ -97,6 +97,7 @@ class Forked:
 class Provisioner(LocalProvisioner):
     """Fork a kernel where there is a server; start an interpreter where there is none, or where it cannot fork."""
 
+    process: Any = None  # a `subprocess.Popen`, or a `Forked`
     server: Server | None = None
     status: int | None = None  # how the kernel ended, as `subprocess.Popen.returncode` has it
 
@@ -111,6 +112,11 @@ class Provisioner(LocalProvisioner):
         self.process = Forked(self.server, pid)
         self.pid = self.pgid = pid
         return self.connection_info
+
+    async def send_signal(self, signum: int) -> None:
+        if signum == signal.SIGINT and self.parent.shutting_down:
+            return  # it is killed next, and is not to run its page's handlers before that
+        await super().send_signal(signum)
 
     async def poll(self) -> int | None:
         found = await super().poll()
@@ -148,6 +154,13 @@ def manager(folder: Path, server: Server | None) -> AsyncKernelManager:
     ipc = os.name == "posix" and len(file) < SOCKET_PATH
     made = AsyncKernelManager(kernel_spec_manager=specs, connection_file=file, transport="ipc" if ipc else "tcp")
     made.kernel_id = "page"
-    made.provisioner = Provisioner(kernel_id="page", kernel_spec=made.kernel_spec, parent=made)
-    made.provisioner.server = server
+    provisioner = Provisioner(kernel_id=made.kernel_id, kernel_spec=made.kernel_spec, parent=made)
+    provisioner.server = server
+    made.provisioner = provisioner
     return made
+
+
+def status(of: AsyncKernelManager) -> int | None:
+    """How the kernel of `manager` ended: its exit code, the negative number of a signal, None while it runs."""
+    assert isinstance(of.provisioner, Provisioner)
+    return of.provisioner.status

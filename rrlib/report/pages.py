@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pandas as pd
 from IPython.display import HTML, Markdown
-from matplotlib_inline.backend_inline import set_matplotlib_formats
 
 from rrlib.datasets import Kind
 from rrlib.errors import InputError
@@ -24,6 +23,9 @@ def begin() -> None:
         raise InputError(f"no {PARAMS} in {here} or above it; open the notebook inside the repository")
     os.chdir(root)
     figures.set_style()
+    # here: it ties itself to the IPython that runs when it is imported
+    from matplotlib_inline.backend_inline import set_matplotlib_formats
+
     set_matplotlib_formats("svg", metadata={"Date": None})
 
 

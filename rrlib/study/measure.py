@@ -45,6 +45,12 @@ def table_of(study: Study, cell: Cell) -> pd.DataFrame:
     return tables_of(study, cell.dataset, cell.detector, {cell.attack: rule})[cell.attack]
 
 
+def all_tables_of(study: Study, dataset: str, detector: str) -> pd.DataFrame:
+    """The tables of all attacks on a detector and a data set, one below the other."""
+    attacks = half_of(study, dataset, detector).attacks
+    return _below_each_other([table_of(study, Cell(dataset, detector, attack)) for attack in attacks])
+
+
 def clean_table(study: Study, dataset: str, detector: str) -> pd.DataFrame:
     """What a detector says of the test samples before any attack: the rows at ε = 0, which every attack shares."""
     attack, rule = next(iter(half_of(study, dataset, detector).attacks.items()))
@@ -77,6 +83,24 @@ def basis_of(study: Study, dataset: str, detector: str) -> Basis:
     """What the tables of a detector on a data set rest on, besides their attacks."""
     loaded = load_detector(study, dataset, detector)
     return _basis(study, dataset, loaded, load_test_set(dataset, loaded.metadata["input_size"]))
+
+
+def adversarial(study: Study) -> list[str]:
+    """The attacks of the study that seek to do harm: all but noise."""
+    rules = study.image.attacks | study.video.attacks
+    return [name for name, rule in rules.items() if rule.adversarial]
+
+
+def seed_families(study: Study) -> dict[str, str]:
+    """Detectors that differ in their training seed alone, each with the name of the first of them."""
+    firsts: dict[tuple, str] = {}
+    found = {
+        name: firsts.setdefault((entry.architecture, entry.input_size, entry.training), name)
+        for name, entry in study.detectors.items()
+        if entry.training is not None
+    }
+    several = {first for first in found.values() if list(found.values()).count(first) > 1}
+    return {name: first for name, first in found.items() if first in several}
 
 
 def half_of(study: Study, dataset: str, detector: str) -> Half:

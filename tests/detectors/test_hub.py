@@ -113,6 +113,11 @@ def test_batch_norms_of_transformers_are_folded(save_model):
         torch.testing.assert_close(folded(x), detector(x), rtol=0, atol=1e-5)
 
 
+def test_a_model_of_the_hub_passes_its_trial(image_folder, video_folder):
+    assert catalogue.try_architecture(f"hub:{image_folder}", 48) == ()
+    assert catalogue.try_architecture(f"hub:{video_folder}", 40) == ()
+
+
 # What is refused
 
 
