@@ -96,8 +96,9 @@ def stream(path: Path, frames: int, stride: int | None = None, examine: bool = F
 
     Damage: decoders are told to stop at errors that they would conceal (FFmpeg's err_detect=explode), frames that are
     marked as corrupt are refused, and so are holes of zeros in what H.264, HEVC, VP8, VP9 and AV1 compress.
-    With `examine`, the whole file is decoded, and each frame that the container lists must come. Not caught: changed
-    bytes that decode to something, as HEVC and VP9 let most do, H.264 some and AV1 few. Who must know keeps hashes.
+    With `examine`, the whole file is decoded, and each frame that the container lists must come (but in AVI). Not
+    caught: changed bytes that decode to something, as HEVC and VP9 let most do, H.264 some and AV1 few. Who must know
+    keeps hashes.
 
     Memory: videos that are read at the same time take no more than `memory.DECODING`, by an estimate from their size.
 
@@ -192,7 +193,7 @@ def _on_show(path: Path, wanted: list[int], listed: set[int] | None = None) -> I
                 listed.discard(time)
             elif left and left[-1] == time and left[0] == time:
                 break
-        if listed:
+        if listed and not untimed:  # AVI files may hold packets that stand for no frame
             raise _damaged(path, f"{len(listed)} of its frames cannot be decoded")
         if held is None or since < wanted[-1]:
             raise _damaged(path, "its last frames cannot be decoded")
