@@ -44,6 +44,14 @@ def stream(path: Path, frames: int, stride: int | None = None, examine: bool = F
         yield (images.examine if examine else images.decode)(path / names[number])
 
 
+def size(path: Path) -> tuple[int, int]:
+    """Width and height of a video, or of the first frame in a folder, as its header has them, in pixels."""
+    path = Path(path)
+    if not path.is_dir():
+        return video.size(path)
+    return next((images.size(path / name) for name in frame_names(path)), (0, 0))
+
+
 def frame_names(folder: Path) -> list[str]:
     """The names in a folder of frames in natural order, without hidden ones and what lies beside a frame of its name.
 

@@ -23,7 +23,8 @@ def read(source: Path, seed: int, left_out: LeftOut | None = None) -> pd.DataFra
     Raises InputError if one of the four folders is missing or holds no image, and as `folder.read` does.
     """
     source, left_out = Path(source), left_out or LeftOut()
-    rows, unusable = [], {}
+    rows: list[dict[str, object]] = []
+    unusable: dict[str, str] = {}
     for name in (REAL, *FAKES):
         result = folder.IMAGES.find(source / name) if (source / name).is_dir() else Found()
         left_out.pass_over(source, result)

@@ -17,6 +17,7 @@ from rrlib.errors import InputError
 
 LAYOUT = "give a folder with real/ and fake/, or a CSV file with the columns path, label and, if known, group, split"
 SHOWN = 3
+Searched = dict[tuple[int, int], tuple[ClassFolder, Path]]  # where each folder, by its number, was met
 
 
 @dataclass(frozen=True)
@@ -65,8 +66,9 @@ def read(
     """
     source, left_out = Path(source), left_out or LeftOut()
     table = _table(source)
+    splits: Sequence[str] = manifest.SPLITS
     if table:
-        frame, splits = _listed(table, samples, group), manifest.SPLITS
+        frame = _listed(table, samples, group)
     else:
         frame, splits = _found(source, samples, left_out, group)
     return usable(frame, root(source), samples, left_out, lambda rows: dealt(rows, str(source), seed, splits))
@@ -119,7 +121,9 @@ def _table(source: Path) -> Path | None:
 def _found(source: Path, samples: Samples, left_out: LeftOut, group: str | None) -> tuple[pd.DataFrame, Sequence[str]]:
     """The rows of a folder, and the splits over which those without one are to be dealt out."""
     places = class_folders(source, LAYOUT)
-    rows, searched, unusable = [], {}, {}
+    rows: list[dict[str, object]] = []
+    searched: Searched = {}
+    unusable: dict[str, str] = {}
     for place in places:
         result = samples.find(place.path)
         _check_apart(place, result, searched)
@@ -134,7 +138,8 @@ def _found(source: Path, samples: Samples, left_out: LeftOut, group: str | None)
     frame = pd.DataFrame(rows)
     if not group and samples.name == "image":
         _take_for_frames(frame, left_out)
-    return frame.drop(columns="own"), _open_splits(source, frame, left_out)
+    splits = _open_splits(frame, left_out)
+    return frame.drop(columns=["own", "stem"]), splits
 
 
 def _row(source: Path, place: ClassFolder, path: Path, pattern: str | None) -> dict[str, object]:
@@ -151,6 +156,7 @@ def _row(source: Path, place: ClassFolder, path: Path, pattern: str | None) -> d
         "group": group,
         "split": place.split,
         "family": "",
+        "stem": own,
         "own": not pattern and len(below.parts) == 1,  # a group of one sample and of those of its name
     }
 
@@ -171,12 +177,13 @@ def _take_for_frames(frame: pd.DataFrame, left_out: LeftOut) -> None:
         )
 
 
-def _open_splits(source: Path, frame: pd.DataFrame, left_out: LeftOut) -> Sequence[str]:
+def _open_splits(frame: pd.DataFrame, left_out: LeftOut) -> Sequence[str]:
     """Over which splits to deal what has none, in place: train/ over itself and the splits that have no folder."""
     given = set(frame["split"])
     if given == {""}:
         return manifest.SPLITS
     # 0001 in train/ and 0001 in test/ are two samples, unless a folder's name says what they share
+    _note_shared(frame[frame["own"] & (frame["group"] != frame["stem"])], left_out)
     frame.loc[frame["own"], "group"] = frame["split"] + "/" + frame["group"]
     absent = [split for split in manifest.SPLITS if split not in given]
     if not absent or "train" not in given:
@@ -186,7 +193,17 @@ def _open_splits(source: Path, frame: pd.DataFrame, left_out: LeftOut) -> Sequen
     return ["train", *absent]
 
 
-def _check_apart(place: ClassFolder, result: found.Found, searched: dict) -> None:
+def _note_shared(frames: pd.DataFrame, left_out: LeftOut) -> None:
+    """Say which videos have frames in the folders of several splits, by their names."""
+    count = frames.groupby("group")["split"].nunique()
+    if shared := list(count.index[count > 1]):
+        left_out.notes.append(
+            f"By their names, frames of {len(shared)} videos, such as {shared[0]}, lie in several folders of splits; "
+            "they stay there."
+        )
+
+
+def _check_apart(place: ClassFolder, result: found.Found, searched: Searched) -> None:
     for number, path in result.folders.items():
         other, before = searched.setdefault(number, (place, path))
         if other.label != place.label or other.split != place.split:

@@ -31,6 +31,9 @@ class Found:
         self.passed_over.setdefault(reason, []).append(path)
 
 
+Step = tuple[Path, tuple[tuple[int, int], ...]]  # a folder, and what `_number` gives for those down to it
+
+
 def files(folder: Path) -> Found:
     """All files below a folder, sorted by path; the folders that links lead to are searched too, each folder once.
 
@@ -40,7 +43,8 @@ def files(folder: Path) -> Found:
     Raises InputError for a link to a folder that it lies in, which would have no end.
     """
     found = Found()
-    waiting, links = deque([(folder, (_number(folder),))]), deque()
+    waiting: deque[Step] = deque([(folder, (_number(folder),))])
+    links: deque[Step] = deque()
     while waiting or links:
         # links last, so that a folder goes by its own name where it has one here
         here, above = waiting.popleft() if waiting else links.popleft()
@@ -60,7 +64,9 @@ def files(folder: Path) -> Found:
     return found
 
 
-def _sort_in(path: Path, above: tuple, found: Found, waiting: deque, links: deque) -> None:
+def _sort_in(
+    path: Path, above: tuple[tuple[int, int], ...], found: Found, waiting: deque[Step], links: deque[Step]
+) -> None:
     if path.name.startswith(".") or path.name.lower() in MADE_BY_SYSTEMS:
         found.pass_over(path, "hidden files")
     elif complaint := bad_name(path.name):

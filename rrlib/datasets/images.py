@@ -43,6 +43,15 @@ def decode(path: Path) -> np.ndarray:
     return _decode(Path(path), _read(Path(path)))
 
 
+def size(path: Path) -> tuple[int, int]:
+    """Width and height of an image as its header has them, in pixels; raises InputError where there is none."""
+    try:
+        with Image.open(path, formats=["JPEG", "PNG"]) as image:
+            return image.size
+    except Exception as error:  # whatever Pillow makes of bytes that are no image
+        raise _unusable(Path(path), "no image", "convert it or take it out") from error
+
+
 def examine(path: Path) -> np.ndarray:
     """As `decode`, and also refuses a JPEG file whose bits were changed, as far as `jpeg.damage` can tell."""
     path = Path(path)
@@ -98,10 +107,9 @@ def _decode(path: Path, data: bytes) -> np.ndarray:
             raise _damaged(path, png)
         if image.mode == "CMYK":
             raise _unusable(path, "CMYK", "convert it to RGB")
-        if "A" in image.getbands() or "transparency" in image.info:
-            lowest_alpha, _ = image.convert("RGBA").getchannel("A").getextrema()
-            if lowest_alpha < 255:
-                raise _unusable(path, "transparent pixels", "lay it on an opaque background")
+        has_alpha = "A" in image.getbands() or "transparency" in image.info
+        if has_alpha and np.asarray(image.convert("RGBA").getchannel("A")).min() < 255:
+            raise _unusable(path, "transparent pixels", "lay it on an opaque background")
         return np.array(image if image.mode == "RGB" else image.convert("RGB"))
 
 

@@ -32,8 +32,8 @@ def damage(data: bytes, decode: Callable[[bytes], np.ndarray | None]) -> str:
     start, end, _ = parts[-1]
     if end - start > 2 * SLACK and decode(data[: end - SLACK]) is not None:
         return "codes are left over at its end"
-    longer = decode(data[:end] + b"\x55" * HOLE + data[end:])
-    if longer is None or not np.array_equal(longer, decode(data)):
+    same, longer = decode(data), decode(data[:end] + b"\x55" * HOLE + data[end:])
+    if same is None or longer is None or not np.array_equal(longer, same):
         return "codes are missing at its end"
     return ""
 

@@ -49,7 +49,7 @@ def read_clips(
         if crop is None:
             keep(sample, clips.stream(path, count, stride, examine=True))
         else:
-            faces, faceless[sample] = crops.cut_out(path, count, stride, crop["scale"], crop["size"])
+            faces, faceless[sample] = crops.cut_out(path, count, stride, crop["scale"], crop["size"], examine=True)
             keep(sample, faces)
 
     samples = folder.of_clips(attempt)

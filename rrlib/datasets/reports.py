@@ -22,8 +22,8 @@ def write_report(
     frames, stride: as `clips.stream` takes them, of clips and of frames; crop: how faces were cut out, where they were
     (see `reading.read_clips`); left_out: skipped, passed_over and notes, as `LeftOut.report` gives them.
     """
-    how = {} if name == IMAGES else {"frames": frames, "stride": stride, "crop": crop}
-    report = how | {"skipped": [], "passed_over": [], "notes": []} | left_out
+    how: dict[str, Any] = {} if name == IMAGES else {"frames": frames, "stride": stride, "crop": crop}
+    report: dict[str, Any] = how | {"skipped": [], "passed_over": [], "notes": []} | left_out
     files.write_text(Path(folder, name), json.dumps(report, indent=2, ensure_ascii=False) + "\n")
 
 

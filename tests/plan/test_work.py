@@ -52,7 +52,7 @@ def test_a_cell_costs_what_the_plan_says(in_memory, name, options):
     counts = dict.fromkeys(("gradients", "weights", "forwards"), 0)
     detector = Counting(build("resnet", 32, seed=0).eval(), counts)
     images = in_memory(torch.rand(5, 3, 32, 32, generator=torch.Generator().manual_seed(0)), [0, 1, 0, 1, 0])
-    evaluate(detector, images, rule(name, **options), [0, 0.01, 0.1], batch_size=2, fold=False)
+    evaluate(detector, images, rule(name, **options), [0, 0.01, 0.1], batch_size=2, fold=False, tried=True)
     asked = work.asked_by(rule(name, **options), (0, 0.01, 0.1))
     assert counts["gradients"] == 5 * asked.gradients
     # the clean logits may come with the attack, and are then asked for once, not twice

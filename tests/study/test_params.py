@@ -326,7 +326,8 @@ WHOLE = f"it is a whole number from {{}} to {2**31 - 1}"
         (
             "datasets.faces.sead",
             0,
-            "datasets.faces has the options sead, seed, source; the kind folder takes group, layout, on_error, se",
+            "datasets.faces has the options sead, seed, source; "
+            "the kind folder takes group, layout, on_error, seed, so",
         ),
         (
             "detectors.meso.size",
