@@ -7,8 +7,14 @@ from rrlib.errors import InputError
 
 
 def is_inside(pattern: object) -> bool:
-    """Whether it is a pattern of paths that stay in their folder."""
-    return isinstance(pattern, str) and pattern != "" and not pattern.startswith("/") and ".." not in pattern
+    """Whether it is a pattern of paths that stay in their folder, and one that `Path.glob` takes.
+
+    >>> is_inside("real/**/*.png"), is_inside("../*"), is_inside("a**")
+    (True, False, False)
+    """
+    if not isinstance(pattern, str) or pattern == "" or pattern.startswith("/") or ".." in pattern or "\0" in pattern:
+        return False
+    return all(part == "**" or "**" not in part for part in pattern.split("/"))
 
 
 def hexadecimal(value: object, digits: int, where: str) -> str | None:
