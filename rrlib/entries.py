@@ -5,15 +5,21 @@ Every function takes the value and its place, `where`, gives the value back, and
 
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import yaml
 
-from rrlib.errors import InputError
+from rrlib.errors import InputError, parsing
 
 LARGEST = 2**31 - 1  # seeds and sizes beyond it overflow somewhere below
+# of a YAML file: bytes, values once every alias is written out, levels of nesting, characters of a number
+MOST_BYTES, MOST_VALUES, DEEPEST, LONGEST_NUMBER = 1_000_000, 100_000, 20, 100
+
+Given = ParamSpec("Given")
+Made = TypeVar("Made")
+Value = TypeVar("Value")
 
 
 class _Loader(yaml.SafeLoader):
@@ -22,14 +28,15 @@ class _Loader(yaml.SafeLoader):
     PyYAML would take `no` for false and 007 for seven where DVC does not, and of two equal keys the last.
     """
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
-        seen = set()
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[str] = set()
         for key_node, _ in node.value:
             if key_node.tag == "tag:yaml.org,2002:merge":
                 continue
             key, line = self.construct_object(key_node, deep=True), key_node.start_mark.line + 1
             if not isinstance(key, str):
-                raise InputError(f"line {line}: the key {key_node.value} is no text; write it in quotes")
+                said = key_node.value if isinstance(key_node, yaml.ScalarNode) else "that holds others"
+                raise InputError(f"line {line}: the key {said} is no text; write it in quotes")
             if key in seen:
                 raise InputError(f"line {line}: the key {key} is given twice; keep one of the two")
             seen.add(key)
@@ -41,19 +48,72 @@ _Loader.add_implicit_resolver(
 )
 
 
-def read(path: Path) -> object:
-    """What a YAML file holds."""
+def read(path: Path, absent: str = "run this from the repository's root, where the study lies") -> object:
+    """What a YAML file holds; `absent` is the advice where there is none.
+
+    Files of others are read too, so there are bounds: on bytes, values, depth and digits. Aliases are counted as what
+    they stand for, since nine lines of them can stand for more values than memory holds.
+    """
+    path = Path(path)
     try:
-        return yaml.load(Path(path).read_text(encoding="utf-8"), _Loader)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
+        size = path.stat().st_size
     except FileNotFoundError:
-        raise InputError(f"{path} is absent; run this from the repository's root, where the study lies") from None
-    except (yaml.YAMLError, ValueError) as error:
-        raise InputError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
+        raise InputError(f"{path} is absent; {absent}") from None
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}); {absent}") from None
+    if size > MOST_BYTES:
+        raise InputError(f"{path} has {size} bytes; give a YAML file of at most {MOST_BYTES}")
+    try:
+        with parsing(path, "valid YAML", "correct it"):
+            loader = _Loader(path.read_text(encoding="utf-8"))
+            node = loader.get_single_node()
+        if node is None:
+            return None
+        _check_extent(node)
+        with parsing(path, "valid YAML", "correct it"):
+            return loader.construct_document(node)
+    except InputError as error:  # a complaint of this file knows the line alone
+        said = str(error)
+        raise InputError(said if said.startswith(f"{path} ") else f"{path}: {said}") from error.__cause__
 
 
-def mapping(value: object, where: str, required: tuple = (), optional: tuple = ()) -> dict:
+def _check_extent(root: yaml.Node) -> None:
+    """Raise InputError for more values, levels or digits than anybody means, before a value is made of them."""
+    known: dict[int, tuple[int, int]] = {}
+
+    def extent(node: yaml.Node) -> tuple[int, int]:
+        """How many values and how many levels there are, aliases written out."""
+        line = node.start_mark.line + 1
+        if id(node) in known:
+            values, levels = known[id(node)]
+            if not values:
+                raise InputError(f"line {line}: the value holds itself; write it out without the alias")
+            return values, levels
+        known[id(node)] = (0, 0)
+        inside: list[yaml.Node] = []
+        if isinstance(node, yaml.MappingNode):
+            inside = [each for pair in node.value for each in pair]
+        elif isinstance(node, yaml.SequenceNode):
+            inside = node.value
+        elif node.tag.endswith((":int", ":float")) and len(node.value) > LONGEST_NUMBER:
+            raise InputError(f"line {line}: a number has {len(node.value)} digits; {LONGEST_NUMBER} are the most")
+        extents = [extent(each) for each in inside]
+        values, levels = 1 + sum(each for each, _ in extents), 1 + max((each for _, each in extents), default=0)
+        if values > MOST_VALUES:
+            raise InputError(
+                f"line {line}: there are {values} values once aliases are written out; {MOST_VALUES} are the most"
+            )
+        if levels > DEEPEST:
+            raise InputError(f"line {line}: values are nested {levels} deep; {DEEPEST} is the most")
+        known[id(node)] = values, levels
+        return values, levels
+
+    extent(root)
+
+
+def mapping(
+    value: object, where: str, required: tuple[str, ...] = (), optional: tuple[str, ...] = ()
+) -> dict[str, Any]:
     """A mapping with all of `required` and nothing beyond `required` and `optional`."""
     if not isinstance(value, dict):
         raise InputError(f"{where} holds {value!r}; it holds the keys {', '.join([*required, *optional])}")
@@ -67,7 +127,7 @@ def mapping(value: object, where: str, required: tuple = (), optional: tuple = (
     return value
 
 
-def named(value: object, where: str, read: Callable) -> dict:
+def named(value: object, where: str, read: Callable[[str, object, str], Made]) -> dict[str, Made]:
     """A mapping whose keys can be file names, each value as `read(name, value, where)` gives it."""
     if not isinstance(value, dict):
         raise InputError(f"{where} holds {value!r}; give entries by name, or {{}} for none")
@@ -78,7 +138,7 @@ def named(value: object, where: str, read: Callable) -> dict:
     return {name: read(name, entry, f"{where}.{name}") for name, entry in value.items()}
 
 
-def placed(where: str, make: Callable, *arguments: object, **options: object) -> Any:
+def placed(where: str, make: Callable[Given, Made], *arguments: Given.args, **options: Given.kwargs) -> Made:
     """What `make` returns; its complaint, which cannot know the place in params.yaml, begins with `where`."""
     try:
         return make(*arguments, **options)
@@ -104,15 +164,40 @@ def tolerance(value: object, where: str) -> float:
     return value
 
 
-def choice(value: object, allowed: Iterable, where: str) -> object:
+def choice(value: object, allowed: Iterable[Value], where: str) -> Value:
     """One of `allowed`."""
-    if value not in list(allowed):
+    allowed = list(allowed)
+    if value not in allowed:
         raise InputError(f"{where}: {value} is not known; choose from {', '.join(map(str, allowed))}")
+    return allowed[allowed.index(value)]
+
+
+def switch(value: object, where: str) -> bool:
+    """true or false."""
+    if not isinstance(value, bool):
+        raise InputError(f"{where}: {value} is not known; choose from True, False")
     return value
 
 
-def whole(value: object, where: str, least: int) -> int:
-    """A whole number from `least` to `LARGEST`."""
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= LARGEST:
-        raise InputError(f"{where} is {value!r}; it is a whole number from {least} to {LARGEST}")
+def whole(value: object, where: str, least: int, most: int = LARGEST) -> int:
+    """A whole number from `least` to `most`."""
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise InputError(f"{where} is {value!r}; it is a whole number from {least} to {most}")
     return value
+
+
+def bounded(value: object, where: str, most: int = LARGEST) -> None:
+    """Raise InputError for a whole number beyond `most`, however deep in mappings and lists it stands.
+
+    >>> bounded({"epochs": 10**30}, "params.yaml: detectors.meso.training", 1_000_000)
+    Traceback (most recent call last):
+    rrlib.errors.InputError: params.yaml: detectors.meso.training.epochs is 1e+30; 1000000 is the most
+    """
+    if isinstance(value, dict):
+        for key, each in value.items():
+            bounded(each, f"{where}.{key}", most)
+    elif isinstance(value, list):
+        for each in value:
+            bounded(each, where, most)
+    elif isinstance(value, int) and abs(value) > most:
+        raise InputError(f"{where} is {value:.3g}; {most} is the most")

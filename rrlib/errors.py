@@ -1,6 +1,10 @@
 """The one exception for input that cannot be used, so that the command line can print a sentence, not a traceback."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+LONGEST = 300  # characters of another library's words; some print what they read
 
 
 class InputError(ValueError):
@@ -14,3 +18,43 @@ def unknown(where: str, name: object, allowed: Iterable[str]) -> InputError:
     params.yaml: attacks.pdg is not known; choose from fgsm, pgd
     """
     return InputError(f"{where}.{name} is not known; choose from {', '.join(allowed)}")
+
+
+@contextmanager
+def parsing(path: Path | str, what: str, advice: str) -> Iterator[None]:
+    """Whatever another library raises while it reads a file becomes one InputError that names the file.
+
+    A parser that meets a damaged or hostile file may raise anything: RecursionError, struct.error, IndexError, a panic
+    of Rust. So only its call belongs inside; our own code stays outside, where a mistake of ours keeps its traceback.
+    An InputError, such as that of a bound on what is read, goes through as it is. `what` says what the file should have
+    been, `advice` what to do.
+
+    >>> import json
+    >>> with parsing("config.json", "valid JSON", "fetch it again"):
+    ...     json.loads("[" * 100_000)
+    Traceback (most recent call last):
+    rrlib.errors.InputError: config.json is not valid JSON (it is nested too deeply); fetch it again
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except BaseException as error:
+        # PyO3 derives its panics from BaseException, as KeyboardInterrupt and SystemExit are, which are no complaint
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
+        if isinstance(error, OSError) and error.errno is not None:
+            raise InputError(f"{path} cannot be read ({error.strerror or error}); {advice}") from error
+        raise InputError(f"{path} is not {what} ({_reason(error)}); {advice}") from error
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    if isinstance(error, MemoryError):
+        return "it asks for more memory than there is"
+    said = " ".join(str(error).split())
+    if len(said) > LONGEST:
+        said = f"{said[:LONGEST]}…"
+    # the text of a KeyError or IndexError alone says nothing
+    return said if said and not isinstance(error, LookupError) else f"{type(error).__name__} {said}".strip()

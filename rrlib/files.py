@@ -54,18 +54,22 @@ def mark(folder: Path) -> None:
     folder.joinpath(MARK).touch()
 
 
+def check_ours(folder: Path) -> None:
+    """Raise InputError unless `remove` would take `folder`: one that is marked, empty or absent."""
+    folder = Path(folder)
+    if folder.is_symlink() or folder.is_file():
+        raise InputError(f"{folder} is no folder of this project; name another place, or remove it by hand")
+    if folder.is_dir() and any(folder.iterdir()) and not folder.joinpath(MARK).is_file():
+        raise InputError(
+            f"{folder} holds files that this project did not make; name another place, or empty it by hand"
+        )
+
+
 def remove(folder: Path) -> None:
     """Remove a folder that `mark` marked, or an empty one; an absent one is removed already.
 
     Raises InputError for any other folder, for a file and for a link: what lies there is somebody else's.
     """
-    folder = Path(folder)
-    if folder.is_symlink() or folder.is_file():
-        raise InputError(f"{folder} is no folder of this project; name another place, or remove it by hand")
-    if not folder.is_dir():
-        return
-    if any(folder.iterdir()) and not folder.joinpath(MARK).is_file():
-        raise InputError(
-            f"{folder} holds files that this project did not make; name another place, or empty it by hand"
-        )
-    shutil.rmtree(folder)
+    check_ours(folder)
+    if Path(folder).is_dir():
+        shutil.rmtree(folder)

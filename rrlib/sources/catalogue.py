@@ -1,14 +1,15 @@
 """data/catalogue.yaml as checked dataclasses: where each data set and checkpoint comes from, and what it must be."""
 
+import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
-import yaml
-
-from rrlib.errors import InputError, unknown
+from rrlib import entries as yaml_files
+from rrlib.errors import InputError, parsing, unknown
 from rrlib.sources.values import hexadecimal, is_inside, keys, numbers, text
 
 PATH = Path("data/catalogue.yaml")
@@ -100,7 +101,8 @@ def read(path: Path = PATH, overrides: Iterable[Path] = ()) -> dict[str, Source]
 
     Raises InputError if a file cannot be read, or an entry is not complete and of known words.
     """
-    entries, places = {}, {}
+    entries: dict[str, dict[str, Any]] = {}
+    places: dict[str, str] = {}
     for file in [Path(path), *map(Path, overrides)]:
         for name, entry in _load(file).items():
             entries[name] = _changed(entries.get(name, {}), _placed(entry, file.parent, f"{file}: {name}"))
@@ -140,23 +142,18 @@ def find(sources: dict[str, Source], name: str) -> Source:
     return sources[name]
 
 
-def _load(path: Path) -> dict:
-    try:
-        given = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}); give the path of a catalogue") from None
-    except (yaml.YAMLError, ValueError) as error:
-        raise InputError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
+def _load(path: Path) -> dict[str, dict[str, Any]]:
+    given = yaml_files.read(path, absent="give the path of a catalogue")
     if not isinstance(given, dict) or not all(isinstance(entry, dict) for entry in given.values()):
         raise InputError(f"{path} is no catalogue; give entries by name, each with its keys")
     for name in given:
         # names become folders
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", str(name)):
-            raise InputError(f"{path}: the name {name!r} is not allowed; use letters, digits, ., - and _")
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
+            raise InputError(f"{path}: the name {name!r} is not allowed; use letters, digits, ., - and _, 64 at most")
     return given
 
 
-def _placed(entry: dict, folder: Path, where: str) -> dict:
+def _placed(entry: dict[str, Any], folder: Path, where: str) -> dict[str, Any]:
     """The entry with paths from `folder` that no longer depend on it, and a name for each file."""
     entry = dict(entry)
     if "folder" in entry:
@@ -169,17 +166,18 @@ def _placed(entry: dict, folder: Path, where: str) -> dict:
     return entry
 
 
-def _placed_file(file: dict, folder: Path, where: str) -> dict:
+def _placed_file(file: dict[str, Any], folder: Path, where: str) -> dict[str, Any]:
     if "url" not in file:
         return file
     url = text(file["url"], f"{where}.url", empty=True)
-    if url and not urlsplit(url).scheme:
-        url = (folder / Path(url).expanduser()).absolute().as_uri()
-    name = file.get("name", unquote(urlsplit(url).path.rpartition("/")[2]))
+    with parsing(f"{where}.url: {url}", "an address", "correct it"):
+        if url and not urlsplit(url).scheme:
+            url = (folder / Path(url).expanduser()).absolute().as_uri()
+        name = file.get("name", unquote(urlsplit(url).path.rpartition("/")[2]))
     return {**file, "name": name, "url": url}
 
 
-def _changed(before: dict, entry: dict) -> dict:
+def _changed(before: dict[str, Any], entry: dict[str, Any]) -> dict[str, Any]:
     hub = entry.get("hub")
     if isinstance(hub, dict) and "repository" not in hub and "hub" in before:
         return before | entry | {"hub": before["hub"] | hub}
@@ -192,7 +190,7 @@ def _changed(before: dict, entry: dict) -> dict:
     return kept | entry
 
 
-def _source(name: str, entry: dict, path: str, where: str) -> Source:
+def _source(name: str, entry: dict[str, Any], path: str, where: str) -> Source:
     keys(entry, where, REQUIRED, OPTIONAL)
     texts = {
         key: text(entry[key], f"{where}.{key}", empty=key not in REQUIRED)
@@ -211,19 +209,26 @@ def _source(name: str, entry: dict, path: str, where: str) -> Source:
         raise InputError(f"{where}.files has two files of one name; give one of them another name")
     if texts["access"] == "open" and not (files or hub or "folder" in entry):
         raise InputError(f"{where} is open but does not say where it lies; give files, hub or folder")
-    sizes = {
-        "counts": numbers(entry.get("counts", {}), f"{where}.counts", COUNTS[:2], COUNTS[2:]),
-        "transformer": numbers(entry.get("transformer", {}), f"{where}.transformer", TRANSFORMER, ()),
-        "gigabytes": entry.get("gigabytes"),
-    }
-    if not isinstance(sizes["gigabytes"], int | float | None):
-        raise InputError(f"{where}.gigabytes is {sizes['gigabytes']!r}; give about how much there is to download")
-    return Source(name, path, files=files, hub=hub, folder=entry.get("folder"), layout=tuple(layout), **sizes, **texts)
+    gigabytes = entry.get("gigabytes")
+    if gigabytes is not None and not (isinstance(gigabytes, int | float) and 0 <= gigabytes < math.inf):
+        raise InputError(f"{where}.gigabytes is {gigabytes!r}; give about how much there is to download")
+    return Source(
+        name,
+        path,
+        **texts,
+        files=files,
+        hub=hub,
+        folder=entry.get("folder"),
+        layout=tuple(layout),
+        counts=numbers(entry.get("counts", {}), f"{where}.counts", COUNTS[:2], COUNTS[2:]),
+        gigabytes=gigabytes,
+        transformer=numbers(entry.get("transformer", {}), f"{where}.transformer", TRANSFORMER, ()),
+    )
 
 
 def _hub(entry: object, where: str) -> Hub:
-    entry = keys(entry, where, ("repository", "type"), ("revision",))
-    repository, kind, revision = entry["repository"], entry["type"], entry.get("revision")
+    given = keys(entry, where, ("repository", "type"), ("revision",))
+    repository, kind, revision = given["repository"], given["type"], given.get("revision")
     if not isinstance(repository, str) or not re.fullmatch(r"[\w.-]+/[\w.-]+", repository):
         raise InputError(f"{where}.repository is {repository!r}; write owner/name")
     if kind not in TYPES:
@@ -231,9 +236,9 @@ def _hub(entry: object, where: str) -> Hub:
     return Hub(repository, kind, hexadecimal(revision, 40, f"{where}.revision"))
 
 
-def _file(entry: dict, where: str, hub: bool) -> File:
-    keys(entry, where, ("name",), ("url", "sha256", "size", "unpack"))
-    name, url, size, unpack = entry["name"], entry.get("url", ""), entry.get("size"), entry.get("unpack", False)
+def _file(entry: object, where: str, hub: bool) -> File:
+    given = keys(entry, where, ("name",), ("url", "sha256", "size", "unpack"))
+    name, url, size, unpack = given["name"], given.get("url", ""), given.get("size"), given.get("unpack", False)
     if not isinstance(name, str) or not re.fullmatch(r"[^/\\.\0][^/\\\0]*", name):
         raise InputError(f"{where} has the name {name!r}; give a plain file name")
     if url and urlsplit(url).scheme not in SCHEMES:
@@ -246,4 +251,4 @@ def _file(entry: dict, where: str, hub: bool) -> File:
         raise InputError(f"{where}: {name} has unpack {unpack!r}; give true or false")
     if unpack and not ARCHIVE.search(name):
         raise InputError(f"{where}: {name} is no archive by its name; give one that ends in .zip, .tar or .tar.gz")
-    return File(name, url, hexadecimal(entry.get("sha256"), 64, f"{where}: {name}: sha256"), size, None, unpack)
+    return File(name, url, hexadecimal(given.get("sha256"), 64, f"{where}: {name}: sha256"), size, None, unpack)

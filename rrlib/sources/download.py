@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 import requests
+import urllib3
 from requests.adapters import HTTPAdapter, Retry
 from tqdm import tqdm
 
@@ -23,14 +24,26 @@ TIMEOUT = (15, 60)  # seconds to connect, and between two pieces
 LONGEST = 60  # seconds, however long a busy server asks to wait
 MIRROR = "RRLIB_MIRROR"  # the environment variable that names another place of all files
 BUSY = (429, 500, 502, 503, 504)
+UNSAID = 20_000_000_000  # bytes, the most that is taken of a file whose size neither catalogue nor server says
+RESERVE = 500_000_000  # bytes of the disk that a file of unknown size leaves free
+LOOK = 64_000_000  # bytes, after which free space is looked at again
+PACKED = (".gz", ".tgz")  # servers call such files "encoded", and send them as they lie there
 
 
 @dataclass(frozen=True)
 class Patience:
-    """How often in a row a server may fail without sending anything new; waits grow as backoff · 2ⁿ seconds."""
+    """What a server may do before it is given up.
+
+    `attempts`: how often in a row it may break off, with fewer than `step` bytes between; waits grow as backoff · 2ⁿ
+    seconds. `slowest`: bytes a second, on average over `window` seconds. `longest`: seconds for one file in all.
+    """
 
     attempts: int = 5
     backoff: float = 0.5
+    step: int = 1 << 20
+    slowest: float = 1000
+    window: float = 60
+    longest: float = 86_400
 
 
 PATIENT = Patience()
@@ -66,6 +79,8 @@ def land(request: Request, folder: Path, trust: bool = False) -> str:
         except OSError as error:
             raise _unwritable(part, error) from None
     found = verify(part, file, request.where, trust)
+    with part.open("rb") as written:
+        os.fsync(written.fileno())
     os.replace(part, target)
     return found
 
@@ -81,7 +96,7 @@ def _copy(request: Request, part: Path) -> None:
 def _transfer(request: Request, part: Path) -> None:
     file, patience = request.file, request.patience
     pinned = bool(file.sha256 or file.git)
-    failures, validator = 0, ""
+    failures, validator, begun = 0, "", time.monotonic()
     with _session(patience) as session:
         while True:
             if not (pinned or validator):  # nothing would tell that the rest is of another file
@@ -96,17 +111,21 @@ def _transfer(request: Request, part: Path) -> None:
                 validator = _validator(response)
                 _check_answer(response, request, part, start)
                 try:
-                    _append(response, part, start, file)
+                    _append(response, part, start, request, begun)
                     return
-                except requests.RequestException as error:
-                    failures = 1 if _size(part) > before else failures + 1
+                except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+                    # a byte each time would keep a server going for ever
+                    failures = 1 if _size(part) >= before + patience.step else failures + 1
                     if failures >= patience.attempts:
-                        advice = "run again to go on from there" if pinned else "run again"
                         raise InputError(
                             f"{file.url} broke off after {_size(part)} bytes, {failures} times in a row "
-                            f"({type(error).__name__}); {advice}"
+                            f"({type(error).__name__}); {_again(request)}"
                         ) from None
             time.sleep(patience.backoff * 2 ** (failures - 1))
+
+
+def _again(request: Request) -> str:
+    return "run again to go on from there" if request.file.sha256 or request.file.git else "run again"
 
 
 def _session(patience: Patience) -> requests.Session:
@@ -154,6 +173,12 @@ def _check_answer(response: requests.Response, request: Request, part: Path, sta
         raise InputError(f"{file.url} gives no access ({status}); ask its owner, or log in where it is published")
     if response.status_code >= 400:
         raise InputError(f"{file.url} is not there ({status}); {_remedy(request)}")
+    encoding = response.headers.get("Content-Encoding", "identity")
+    if encoding != "identity" and not file.name.endswith(PACKED):
+        raise InputError(
+            f"{file.url} sends the file packed as {encoding}, though it was asked for as it is; correct its url, or "
+            f"set {MIRROR}"
+        )
     if response.headers.get("Content-Type", "").startswith("text/html") and not file.name.endswith((".html", ".htm")):
         raise InputError(f"{file.url} sends a web page, not the file; correct its url or log in there")
     sent = response.headers.get("Content-Range", "").partition(" ")[2]
@@ -172,17 +197,44 @@ def _check_answer(response: requests.Response, request: Request, part: Path, sta
         _check_space(part, total - start)
 
 
-def _append(response: requests.Response, part: Path, start: int, file: File) -> None:
+def _append(response: requests.Response, part: Path, start: int, request: Request, begun: float) -> None:
+    """Write what comes behind `start`; raises InputError where it is too slow, too long or too much."""
+    file, patience = request.file, request.patience
     length = response.headers.get("Content-Length", "")
     total = start + int(length) if length.isdecimal() else file.size
     progress = tqdm(total=total, initial=start, unit="B", unit_scale=True, desc=file.name, disable=None, leave=False)
+    since, came, looked = time.monotonic(), 0, start
     with progress, part.open("ab" if start else "wb") as out:
-        for chunk in response.iter_content(CHUNK):
+        # what there is, without waiting for a whole piece, and the file's bytes, not what a library unpacks from them
+        while chunk := response.raw.read1(CHUNK, decode_content=False):
             out.write(chunk)
             progress.update(len(chunk))
+            came += len(chunk)
             if file.size is not None and out.tell() > file.size:
                 break  # more than there should be; the check that follows says so
-        if file.size is not None and out.tell() < file.size:
+            if total is None and out.tell() > UNSAID:
+                part.unlink()
+                raise InputError(
+                    f"{file.url} has sent {UNSAID} bytes and does not say how many there are; write the size of "
+                    f"{file.name} in {request.where} if it is so large"
+                )
+            if total is None and out.tell() >= looked + LOOK:
+                looked = out.tell()
+                _check_space(part, RESERVE)
+            now = time.monotonic()
+            if now - begun > patience.longest:
+                raise InputError(
+                    f"{file.url} took more than {patience.longest:g} s and is not whole ({out.tell()} bytes); "
+                    f"{_again(request)}"
+                )
+            if now - since > patience.window:
+                if came < patience.slowest * (now - since):
+                    raise InputError(
+                        f"{file.url} sent {came} bytes in {now - since:.0f} s, where {patience.slowest:g} a second are "
+                        f"the least; {_again(request)}, or set {MIRROR}"
+                    )
+                since, came = now, 0
+        if total is not None and out.tell() < total:
             raise requests.ConnectionError("the answer ended early")  # a server that gives no length may just stop
 
 

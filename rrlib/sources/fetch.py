@@ -2,16 +2,18 @@
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from rrlib import files as our_files
 from rrlib.errors import InputError
 from rrlib.sources import hub, state
 from rrlib.sources.catalogue import File, Source
 from rrlib.sources.download import MIRROR, PATIENT, Patience, Request, land
-from rrlib.sources.state import OUTPUTS, RECEIPT
+from rrlib.sources.state import OUTPUTS, RECEIPT, Receipt
 from rrlib.sources.unpack import unpack
+from rrlib.sources.verify import matches
 
 READY = OUTPUTS / "ready"
 NEEDED = {"form": "a form", "account": "an account"}
@@ -26,8 +28,7 @@ def fetch_all(sources: Iterable[Source], ready: Path = READY) -> Iterator[str]:
     ready.unlink(missing_ok=True)
     for source in sorted(sources, key=lambda source: bool(source.files or source.hub)):
         yield from fetch(source, OUTPUTS / source.name)
-    ready.parent.mkdir(parents=True, exist_ok=True)
-    ready.write_text("fetched\n")
+    our_files.write_text(ready, "fetched\n")
 
 
 def fetch(source: Source, folder: Path, trust: bool = False, patience: Patience = PATIENT) -> list[str]:
@@ -37,11 +38,13 @@ def fetch(source: Source, folder: Path, trust: bool = False, patience: Patience 
     copied. With the environment variable RRLIB_MIRROR, a URL or folder, files come from MIRROR/SOURCE/FILE instead;
     their hashes stay. `trust` takes a hash or revision that the catalogue does not know from the first fetch.
 
+    Nothing is overwritten or removed but what an earlier fetch brought, as the receipt in the folder says.
+
     Raises InputError if the source must be asked for, and as `land`, `unpack` and `hub.resolve` do.
     """
     folder = Path(folder)
     if source.folder:
-        _link(source, folder)
+        _link(source, source.folder, folder)
         return [f"{source.name}: {folder} leads to {source.folder}"]
     if not (source.files or source.hub):
         _check_filled(source, folder)
@@ -52,15 +55,22 @@ def fetch(source: Source, folder: Path, trust: bool = False, patience: Patience 
     revision, files, headers = _wanted(source, receipt, trust, patience)
     names = {file.name for file in files}
     known = {name: entry for name, entry in receipt.get("files", {}).items() if name in names}
-    lines, record = [], {"source": source.name, "revision": revision, "complete": False, "files": dict(known)}
-    if revision and not source.hub.revision and revision != receipt.get("revision"):
+    record: Receipt = {"source": source.name, "revision": revision, "complete": False, "files": dict(known)}
+    lines = []
+    if revision and not _revision(source) and revision != receipt.get("revision"):
         lines.append(f"{source.name}: trusted on first use; to pin it, write `revision: {revision}` in {source.where}")
     for file in files:
-        before = known.get(file.name, {}).get("sha256")
+        before = known[file.name]["sha256"] if file.name in known else None
         if file.unpack and before and file.sha256 in (None, before) and (folder / file.folder).is_dir():
             continue
         pinned = bool(file.sha256 or file.git)
         wanted = file if pinned else replace(file, sha256=before)
+        theirs = not before and (folder / file.name).exists()
+        if theirs and not matches(folder / file.name, wanted):
+            raise InputError(
+                f"{folder / file.name} is there, fetch did not bring it, and it is not what {source.where} says; move "
+                "it away, or give --to"
+            )
         found = land(Request(wanted, source.where, headers, patience), folder, trust)
         record["files"][file.name] = {"url": file.url, "sha256": found, "size": (folder / file.name).stat().st_size}
         if not (pinned or before):
@@ -70,16 +80,23 @@ def fetch(source: Source, folder: Path, trust: bool = False, patience: Patience 
         if file.unpack:
             unpack(folder / file.name, folder / file.folder)
         _write(folder, record)
-        if file.unpack:
+        if file.unpack and not theirs:
             (folder / file.name).unlink()
     if source.hub and source.hub.type == "model":
         hub.refuse_code(folder)
     _check_layout(source, folder)
-    _write(folder, record | {"complete": True})
+    record["complete"] = True
+    _write(folder, record)
     return [*lines, f"{source.name}: ready in {folder}"]
 
 
-def _wanted(source: Source, receipt: dict, trust: bool, patience: Patience) -> tuple[str | None, Sequence[File], dict]:
+def _revision(source: Source) -> str | None:
+    return source.hub.revision if source.hub else None
+
+
+def _wanted(
+    source: Source, receipt: Receipt, trust: bool, patience: Patience
+) -> tuple[str | None, Sequence[File], Mapping[str, str]]:
     """(revision, files, headers): from the mirror if there is one and the files are listed, else as the entry says."""
     mirror = os.environ.get(MIRROR)
     if mirror and source.files:
@@ -101,7 +118,7 @@ def _wanted(source: Source, receipt: dict, trust: bool, patience: Patience) -> t
     return revision, files, hub.headers()
 
 
-def _complete(source: Source, receipt: dict) -> bool:
+def _complete(source: Source, receipt: Receipt) -> bool:
     held = {name: known["sha256"] for name, known in receipt.get("files", {}).items()}
     listed = all(file.name in held and file.sha256 in (None, held[file.name]) for file in source.files)
     return bool(receipt.get("complete")) and listed
@@ -113,16 +130,20 @@ def _mirrored(mirror: str, source: Source, file: File) -> str:
     return Path(mirror, source.name, file.name).absolute().as_uri()
 
 
-def _link(source: Source, folder: Path) -> None:
-    if not source.folder.is_dir():
-        raise InputError(f"{source.folder} is not a folder; correct {source.name}.folder in {source.where}")
-    _check_layout(source, source.folder)
+def _link(source: Source, own: Path, folder: Path) -> None:
+    if not own.is_dir():
+        raise InputError(f"{own} is not a folder; correct {source.name}.folder in {source.where}")
+    _check_layout(source, own)
     if folder.is_symlink():
+        if folder.resolve() == own.resolve():
+            return
+        if folder.parent != OUTPUTS:  # where links are ours
+            raise InputError(f"{folder} is a link to {folder.resolve()}; remove the link, or give --to")
         folder.unlink()
     elif folder.exists():
         raise InputError(f"{folder} is there already and no link; move it away, or give --to")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    folder.symlink_to(source.folder.resolve(), target_is_directory=True)
+    folder.symlink_to(own.resolve(), target_is_directory=True)
 
 
 def _check_filled(source: Source, folder: Path) -> None:
@@ -139,7 +160,5 @@ def _check_layout(source: Source, folder: Path) -> None:
         raise InputError(f"{folder} has no {pattern}, which {source.title} should have; fill or correct it")
 
 
-def _write(folder: Path, record: dict) -> None:
-    unfinished = folder / f"{RECEIPT}.part"
-    unfinished.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    os.replace(unfinished, folder / RECEIPT)
+def _write(folder: Path, record: Receipt) -> None:
+    our_files.write_text(folder / RECEIPT, json.dumps(record, indent=1, sort_keys=True) + "\n")

@@ -5,7 +5,6 @@ import os
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 from huggingface_hub import DatasetInfo, HfApi, ModelInfo, hf_hub_url
@@ -19,11 +18,12 @@ from huggingface_hub.errors import (
 )
 from huggingface_hub.utils import build_hf_headers
 
-from rrlib.errors import InputError
-from rrlib.sources.catalogue import File, Source
+from rrlib.errors import InputError, parsing
+from rrlib.sources.catalogue import File, Hub, Source
 from rrlib.sources.download import BUSY, PATIENT, Patience
 
 WEIGHTS = ".safetensors"
+LARGEST_CONFIG = 10_000_000  # bytes of a config.json; a thousand labels take 50,000
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 
 
@@ -36,35 +36,51 @@ def resolve(source: Source, trusted: str | None = None, patience: Patience = PAT
     Raises InputError if the hub cannot be asked, has no such repository, commit or file, or has pickles only.
     """
     hub, endpoint = source.hub, os.environ.get("HF_ENDPOINT")
-    place = f"{hub.repository} on the hub"
+    if hub is None:
+        raise InputError(f"{source.name} has no repository on the hub; give hub in {source.where}")
+    place, wanted = f"{hub.repository} on the hub", hub.revision or trusted
     try:
-        ask = partial(HfApi(endpoint=endpoint).repo_info, hub.repository, repo_type=hub.type, files_metadata=True)
-        info = _answer(partial(ask, revision=hub.revision or trusted, timeout=30), patience)
-    except GatedRepoError:
-        raise InputError(f"{place} is gated; ask at {source.page}, then set HF_TOKEN and run again") from None
-    except RevisionNotFoundError:
-        raise InputError(f"{place} has no revision {hub.revision or trusted}; correct it in {source.where}") from None
-    except RepositoryNotFoundError:
-        raise InputError(
-            f"{place} is not there, or not for you; correct it in {source.where}, or set HF_TOKEN"
-        ) from None
-    except (HfHubHTTPError, HTTPError, OfflineModeIsEnabled) as error:
-        raise InputError(
-            f"{place} cannot be reached ({type(error).__name__}); check the network, the proxy and HF_ENDPOINT, and "
-            "run again"
-        ) from None
-    held = {sibling.rfilename: sibling for sibling in info.siblings}
-    listed = source.files or [File(name) for name in _needed(held, place)]
+        with parsing(f"what is said of {place}", "an answer of the hub", "check HF_ENDPOINT and run again"):
+            info = _answer(lambda: _ask(hub, wanted, endpoint), patience)
+            commit, held = info.sha, {sibling.rfilename: sibling for sibling in info.siblings or ()}
+    except InputError as error:
+        raise _complaint(error, source, place, wanted) from None
+    if not commit:
+        raise InputError(f"{place} names no commit; check HF_ENDPOINT and run again")
+    listed = source.files or tuple(File(name) for name in _needed(held, place))
     files = []
     for file in listed:
         if file.name not in held:
-            raise InputError(f"{place} has no {file.name} at {info.sha}; correct {source.where}")
+            raise InputError(f"{place} has no {file.name} at {commit}; correct {source.where}")
         known = held[file.name]
-        url = hf_hub_url(hub.repository, file.name, repo_type=hub.type, revision=info.sha, endpoint=endpoint)
+        url = hf_hub_url(hub.repository, file.name, repo_type=hub.type, revision=commit, endpoint=endpoint)
         sha256, git = (known.lfs.sha256, None) if known.lfs else (None, known.blob_id)
         size = known.size if file.size is None else file.size
         files.append(replace(file, url=url, sha256=file.sha256 or sha256, git=git, size=size))
-    return info.sha, files
+    return commit, files
+
+
+def _ask(hub: Hub, revision: str | None, endpoint: str | None) -> ModelInfo | DatasetInfo:
+    api = HfApi(endpoint=endpoint)
+    of = api.model_info if hub.type == "model" else api.dataset_info
+    return of(hub.repository, revision=revision, timeout=30, files_metadata=True)
+
+
+def _complaint(error: InputError, source: Source, place: str, wanted: str | None) -> InputError:
+    """What the hub's client raised, as a sentence that says what to do."""
+    match error.__cause__:
+        case GatedRepoError():
+            return InputError(f"{place} is gated; ask at {source.page}, then set HF_TOKEN and run again")
+        case RevisionNotFoundError():
+            return InputError(f"{place} has no revision {wanted}; correct it in {source.where}")
+        case RepositoryNotFoundError():
+            return InputError(f"{place} is not there, or not for you; correct it in {source.where}, or set HF_TOKEN")
+        case HfHubHTTPError() | HTTPError() | OfflineModeIsEnabled() as cause:
+            return InputError(
+                f"{place} cannot be reached ({type(cause).__name__}); check the network, the proxy and HF_ENDPOINT, "
+                "and run again"
+            )
+    return error
 
 
 def headers() -> dict[str, str]:
@@ -73,9 +89,15 @@ def headers() -> dict[str, str]:
 
 
 def refuse_code(folder: Path) -> None:
-    """Raise InputError if a model's config.json asks for code of its repository to be run."""
+    """Raise InputError if a model's config.json asks for code of its repository to be run, or cannot be read."""
     config = folder / "config.json"
-    if config.is_file() and "auto_map" in json.loads(config.read_text(encoding="utf-8")):
+    if not config.is_file():
+        return
+    if config.stat().st_size > LARGEST_CONFIG:
+        raise InputError(f"{config} has {config.stat().st_size} bytes, where {LARGEST_CONFIG} are the most; look at it")
+    with parsing(config, "valid JSON", "choose another detector"):
+        found = json.loads(config.read_text(encoding="utf-8"))
+    if not isinstance(found, dict) or "auto_map" in found:
         raise InputError(f"{config} asks to run code of its repository, which is never done; choose another detector")
 
 

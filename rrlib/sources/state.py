@@ -4,23 +4,47 @@ import json
 from collections.abc import Iterable
 from fnmatch import fnmatch
 from pathlib import Path
+from typing import Any, TypedDict
 
-from rrlib.errors import InputError
+from rrlib.errors import InputError, parsing
 from rrlib.sources.catalogue import Source
 
 OUTPUTS = Path("outputs/sources")
 RECEIPT = "fetched.json"  # what lies in a folder: the revision, and of each file url, SHA-256 and size
 
 
-def receipt(folder: Path) -> dict:
-    """What `fetched.json` in a folder says; empty where there is none."""
+class Receipt(TypedDict, total=False):
+    """What a fetch left: from which source and commit, whether it came to its end, and each file by its name."""
+
+    source: str
+    revision: str | None
+    complete: bool
+    files: dict[str, dict[str, Any]]
+
+
+def receipt(folder: Path) -> Receipt:
+    """What `fetched.json` in a folder says; empty where there is none. Raises InputError for one that is damaged."""
     path = folder / RECEIPT
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    if not path.is_file():
         return {}
-    except ValueError:
-        raise InputError(f"{path} is damaged; delete it and run again") from None
+    with parsing(path, "what a fetch wrote", "delete it and run again"):
+        found = json.loads(path.read_text(encoding="utf-8"))
+    if not _is_receipt(found):
+        raise InputError(f"{path} is not what a fetch wrote; delete it and run again")
+    return found
+
+
+def _is_receipt(found: object) -> bool:
+    if not isinstance(found, dict) or not isinstance(found.get("files", {}), dict):
+        return False
+    kinds = {"url": str, "sha256": str, "size": int}
+    return isinstance(found.get("revision"), str | None) and all(
+        "/" not in name
+        and isinstance(entry, dict)
+        and entry.keys() == kinds.keys()
+        and all(isinstance(entry[key], kind) for key, kind in kinds.items())
+        for name, entry in found.get("files", {}).items()
+    )
 
 
 def lacks(source: Source, folder: Path) -> str | None:

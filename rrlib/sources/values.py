@@ -1,20 +1,27 @@
 """One value of the catalogue, checked: what is wrong is told in a sentence that begins with where it stands."""
 
 import re
+from typing import Any
 
 from rrlib.errors import InputError
 
 
 def is_inside(pattern: object) -> bool:
-    """Whether it is a pattern of paths that stay in their folder."""
-    return isinstance(pattern, str) and pattern != "" and not pattern.startswith("/") and ".." not in pattern
+    """Whether it is a pattern of paths that stay in their folder, and one that `Path.glob` takes.
+
+    >>> is_inside("real/**/*.png"), is_inside("../*"), is_inside("a**")
+    (True, False, False)
+    """
+    if not isinstance(pattern, str) or pattern == "" or pattern.startswith("/") or ".." in pattern or "\0" in pattern:
+        return False
+    return all(part == "**" or "**" not in part for part in pattern.split("/"))
 
 
 def hexadecimal(value: object, digits: int, where: str) -> str | None:
     """So many hexadecimal digits, or None where they are not known."""
-    if value is not None and not (isinstance(value, str) and re.fullmatch(rf"[0-9a-f]{{{digits}}}", value)):
-        raise InputError(f"{where} is {value!r}; give {digits} hexadecimal digits in lower case, or leave it empty")
-    return value
+    if value is None or (isinstance(value, str) and re.fullmatch(rf"[0-9a-f]{{{digits}}}", value)):
+        return value
+    raise InputError(f"{where} is {value!r}; give {digits} hexadecimal digits in lower case, or leave it empty")
 
 
 def text(value: object, where: str, empty: bool = False) -> str:
@@ -24,7 +31,7 @@ def text(value: object, where: str, empty: bool = False) -> str:
     return value
 
 
-def keys(entry: object, where: str, required: tuple, optional: tuple) -> dict:
+def keys(entry: object, where: str, required: tuple[str, ...], optional: tuple[str, ...]) -> dict[str, Any]:
     """A mapping with all of `required` and nothing beyond `required` and `optional`."""
     allowed = ", ".join([*required, *optional])
     if not isinstance(entry, dict):
@@ -38,11 +45,12 @@ def keys(entry: object, where: str, required: tuple, optional: tuple) -> dict:
     return entry
 
 
-def numbers(entry: object, where: str, required: tuple, optional: tuple) -> dict[str, int]:
+def numbers(entry: object, where: str, required: tuple[str, ...], optional: tuple[str, ...]) -> dict[str, int]:
     """An empty mapping, or one with these keys whose values are whole numbers of at least 1."""
-    if entry != {}:
-        keys(entry, where, required, optional)
-        for key, value in entry.items():
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise InputError(f"{where}.{key} is {value!r}; give a whole number of at least 1")
-    return entry
+    if entry == {}:
+        return {}
+    found = keys(entry, where, required, optional)
+    for key, value in found.items():
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise InputError(f"{where}.{key} is {value!r}; give a whole number of at least 1")
+    return found

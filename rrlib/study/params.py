@@ -6,6 +6,7 @@ from dataclasses import MISSING, dataclass, fields
 from functools import partial
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 from rrlib import attacks, entries
 from rrlib.attacks import Rule
@@ -20,6 +21,9 @@ from rrlib.sources import catalogue as published
 from rrlib.study import paths
 
 PARAMS = Path("params.yaml")
+# No machine does more; who writes more has slipped. Samples of a batch, processes, pixels of a side, cells of a study,
+# and any whole number of a recipe or an attack (epochs, steps, restarts).
+MOST_TOGETHER, MOST_WORKERS, LARGEST_SIZE, MOST_CELLS, MOST_OFTEN = 1_000_000, 256, 16_384, 100_000, 1_000_000
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,7 @@ class Detector:
     training: Recipe | None
     weights: Path | None
     sha256: str | None
-    labels: dict | None = None
+    labels: dict[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -119,21 +123,21 @@ def load(path: Path = PARAMS) -> Study:
     What a source of the study will bring need not be there yet; it is checked when it is.
     """
     where = str(path)
-    given = entries.read(path)
+    read = entries.read(path)
     parts = tuple(Half.__dataclass_fields__)
     own = tuple(name for name in Study.__dataclass_fields__ if name != "image")
-    given = entries.mapping(given, where, required=(*own, *parts))
+    given = entries.mapping(read, where, required=(*own, *parts))
     sources = published.chosen(given["sources"], f"{where}: sources", Path(path).parent)
     attacks.check_epsilons(given["epsilons"], f"{where}: epsilons")
     video = entries.mapping(given["video"], f"{where}: video", required=parts)
     study = Study(
         seed=entries.whole(given["seed"], f"{where}: seed", 0),
         device=entries.choice(given["device"], DEVICES, f"{where}: device"),
-        batch_size=entries.whole(given["batch_size"], f"{where}: batch_size", 1),
-        workers=entries.whole(given["workers"], f"{where}: workers", 0),
-        fold=entries.choice(given["fold"], (True, False), f"{where}: fold"),
-        compiled=entries.choice(given["compiled"], (True, False), f"{where}: compiled"),
-        retrain=entries.choice(given["retrain"], (True, False), f"{where}: retrain"),
+        batch_size=entries.whole(given["batch_size"], f"{where}: batch_size", 1, MOST_TOGETHER),
+        workers=entries.whole(given["workers"], f"{where}: workers", 0, MOST_WORKERS),
+        fold=entries.switch(given["fold"], f"{where}: fold"),
+        compiled=entries.switch(given["compiled"], f"{where}: compiled"),
+        retrain=entries.switch(given["retrain"], f"{where}: retrain"),
         distance=entries.choice(given["distance"], functional.DISTANCES, f"{where}: distance"),
         epsilons=tuple(given["epsilons"]),
         tolerances=entries.tolerances(given["tolerances"], f"{where}: tolerances"),
@@ -142,14 +146,17 @@ def load(path: Path = PARAMS) -> Study:
         image=_half({name: given[name] for name in parts}, f"{where}: ", sources, video=False),
         video=_half(video, f"{where}: video.", sources, video=True),
     )
-    if not study.cells():
+    count = sum(len(half.datasets) * len(half.detectors) * len(half.attacks) for half in (study.image, study.video))
+    if count > MOST_CELLS:
+        raise InputError(f"{where}: {count} cells are asked for; {MOST_CELLS} are the most, so split the study")
+    if not count:
         raise InputError(f"{where}: there is no data set with a detector and an attack; name at least one of each")
     _check_apart(study, where)
     _check_highlight(study, f"{where}: highlight")
     return study
 
 
-def _half(given: dict, where: str, sources: dict[str, Source], video: bool) -> Half:
+def _half(given: dict[str, Any], where: str, sources: dict[str, Source], video: bool) -> Half:
     """One half, whose data sets and detectors must all be for clips, or all for images."""
     read_detector = partial(_detector, sources=sources.values())
     half = Half(
@@ -159,16 +166,17 @@ def _half(given: dict, where: str, sources: dict[str, Source], video: bool) -> H
     )
     for name, entry in half.datasets.items():
         _check_place(entry.modality == "video", video, f"{where}datasets.{name}")
-    for name, entry in half.detectors.items():
-        if source := model_awaited(entry.architecture, sources.values()):
+    for name, detector in half.detectors.items():
+        if source := model_awaited(detector.architecture, sources.values()):
             _check_place(source.media == "videos", video, f"{where}detectors.{name}")
             continue
-        _check_place(detectors.architecture(entry.architecture).modality == "video", video, f"{where}detectors.{name}")
-        _check_frames(entry.architecture, half.datasets, where, name)
+        takes_clips = detectors.architecture(detector.architecture).modality == "video"
+        _check_place(takes_clips, video, f"{where}detectors.{name}")
+        _check_frames(detector.architecture, half.datasets, where, name)
     return half
 
 
-def model_awaited(architecture: str, sources: Iterable[Source]) -> Source | None:
+def model_awaited(architecture: object, sources: Iterable[Source]) -> Source | None:
     """The source that will bring the folder of a `hub:` architecture; None if it is there, or none will."""
     if not isinstance(architecture, str) or not architecture.startswith(detectors.HUB):
         return None
@@ -215,12 +223,17 @@ def _check_apart(study: Study, where: str) -> None:
 
 
 def _dataset(name: str, entry: object, where: str) -> Kind:
+    entries.bounded(entry, where)
     return definition(where, entry)
 
 
 def _detector(name: str, entry: object, where: str, sources: Iterable[Source]) -> Detector:
     optional = ("seed", "training", "weights", "sha256", "labels")
-    entry = entries.mapping(entry, where, required=("architecture", "input_size"), optional=optional)
+    found = entries.mapping(entry, where, required=("architecture", "input_size"), optional=optional)
+    return _detector_of(found, where, sources)
+
+
+def _detector_of(entry: dict[str, Any], where: str, sources: Iterable[Source]) -> Detector:
     architecture = entry["architecture"]
     given = ("training" in entry) + ("weights" in entry)
     if given == 2 or (
@@ -229,7 +242,7 @@ def _detector(name: str, entry: object, where: str, sources: Iterable[Source]) -
         raise InputError(f"{where}: give either training (how to train it) or weights (a file with its sha256)")
     if ("weights" in entry) != ("sha256" in entry):
         raise InputError(f"{where}: weights and sha256 go together; `sha256sum FILE` prints what to write")
-    size = entries.whole(entry["input_size"], f"{where}.input_size", 1)
+    size = entries.whole(entry["input_size"], f"{where}.input_size", 1, LARGEST_SIZE)
     if not model_awaited(architecture, sources):
         detectors.check(architecture, size, where, entry.get("labels"))
     if "weights" in entry:
@@ -245,7 +258,7 @@ def _detector(name: str, entry: object, where: str, sources: Iterable[Source]) -
     )
 
 
-def _check_weights(entry: dict, where: str, sources: Iterable[Source]) -> None:
+def _check_weights(entry: dict[str, Any], where: str, sources: Iterable[Source]) -> None:
     weights, sha256 = entry["weights"], entry["sha256"]
     absent = isinstance(weights, str) and awaited(weights, sources)
     if not isinstance(weights, str) or not (absent or Path(weights).is_file()):
@@ -257,10 +270,11 @@ def _check_weights(entry: dict, where: str, sources: Iterable[Source]) -> None:
 
 
 def _recipe(entry: object, where: str) -> Recipe:
-    entry = dict(entries.mapping(entry, f"{where}.training", optional=tuple(Recipe.__dataclass_fields__)))
-    if entry.get("adversarial") is not None:
-        entry["adversarial"] = _adversarial(entry["adversarial"], f"{where}.training.adversarial")
-    return entries.placed(where, Recipe, **entry)
+    given = dict(entries.mapping(entry, f"{where}.training", optional=tuple(Recipe.__dataclass_fields__)))
+    entries.bounded(given, f"{where}.training", MOST_OFTEN)
+    if given.get("adversarial") is not None:
+        given["adversarial"] = _adversarial(given["adversarial"], f"{where}.training.adversarial")
+    return entries.placed(where, Recipe, **given)
 
 
 def _adversarial(entry: object, where: str) -> Adversarial:
@@ -272,13 +286,14 @@ def _adversarial(entry: object, where: str) -> Adversarial:
     optional = tuple(field.name for field in options if field.default is not MISSING)
     given = dict(entries.mapping(entry, where, ("method", *needed), optional))
     del given["method"]
-    return entries.placed(where, method, **given)
+    return entries.placed(where, partial(method, **given))
 
 
 def _attack(name: str, entry: object, where: str) -> Rule:
     if not isinstance(entry, dict) or not isinstance(entry.get("rule"), str):
         raise InputError(f"{where} holds {entry!r}; give its rule, such as pgd, and that rule's options")
     options = {key: value for key, value in entry.items() if key != "rule"}
+    entries.bounded(options, where, MOST_OFTEN)
     try:
         return entries.placed(where, attacks.rule, entry["rule"], **options)
     except TypeError as error:
@@ -286,9 +301,9 @@ def _attack(name: str, entry: object, where: str) -> Rule:
 
 
 def _highlight(value: object, where: str) -> Highlight:
-    value = entries.mapping(value, where, required=("epsilon", "tolerance", "attack"))
-    attacks.check_epsilons([value["epsilon"]], f"{where}.epsilon")
-    return Highlight(value["epsilon"], entries.tolerance(value["tolerance"], f"{where}.tolerance"), value["attack"])
+    given = entries.mapping(value, where, required=("epsilon", "tolerance", "attack"))
+    attacks.check_epsilons([given["epsilon"]], f"{where}.epsilon")
+    return Highlight(given["epsilon"], entries.tolerance(given["tolerance"], f"{where}.tolerance"), given["attack"])
 
 
 def _check_highlight(study: Study, where: str) -> None:

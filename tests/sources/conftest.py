@@ -2,6 +2,7 @@
 
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -15,6 +16,8 @@ from entry import ENTRY
 from rrlib.sources import catalogue, fetch
 from rrlib.sources.catalogue import Source
 from rrlib.sources.download import Patience
+
+QUICK = Patience(attempts=3, backoff=0.01)
 
 
 @dataclass
@@ -32,6 +35,8 @@ class Answer:
     shifted: int = 0  # a part that begins elsewhere than was asked
     pause: int | None = None  # after how many bytes to wait for `Server.released`
     headers: dict[str, str] = field(default_factory=dict)
+    drip: float | None = None  # seconds between single bytes
+    always: int | None = None  # after how many bytes every connection is cut
 
 
 class Server:
@@ -85,6 +90,16 @@ class Handler(BaseHTTPRequestHandler):
         cut = answer.breaks.pop(0) if answer.breaks else len(body)
         self.close_connection = True
         with suppress(ConnectionError):  # the other end may have seen enough
+            if answer.drip is not None:
+                for byte in body:
+                    self.wfile.write(bytes([byte]))
+                    self.wfile.flush()
+                    time.sleep(answer.drip)
+                return
+            if answer.always is not None:
+                self.wfile.write(body[: answer.always])
+                self.wfile.flush()
+                return
             if answer.pause:
                 self.wfile.write(body[: answer.pause])
                 self.wfile.flush()
@@ -129,7 +144,7 @@ def entry(tmp_path: Path) -> Callable[..., Source]:
 def bring(tmp_path: Path, entry: Callable[..., Source]) -> Callable[..., list[str]]:
     """bring(trust=False, **keys): fetch the source with these keys into tmp_path/it, without long waits."""
 
-    def run(trust: bool = False, **keys: object) -> list[str]:
-        return fetch.fetch(entry(**keys), tmp_path / "it", trust, Patience(attempts=3, backoff=0.01))
+    def run(trust: bool = False, patience: Patience = QUICK, **keys: object) -> list[str]:
+        return fetch.fetch(entry(**keys), tmp_path / "it", trust, patience)
 
     return run

@@ -175,6 +175,12 @@ FILE = ENTRY["files"][0]
         ({"counts": {"real": 1}}, "it.counts lacks fake; add it (required: real, fake)"),
         ({"counts": {"real": 0, "fake": 1}}, "it.counts.real is 0; give a whole number of at least 1"),
         ({"transformer": {"depth": 12}}, "it.transformer.depth is not known; choose from layers, width, heads, tokens"),
+        ({"gigabytes": float("nan")}, "it.gigabytes is nan; give about how much there is to download"),
+        ({"layout": ["a**"]}, "it.layout is ['a**']; list patterns such as 'Celeb-real/*'"),
+        (
+            {"files": [FILE | {"url": "http://[x"}]},
+            "it.files.url: http://[x is not an address (Invalid IPv6 URL); correct",
+        ),
         ({"gigabytes": "5"}, "it.gigabytes is '5'; give about how much there is to download"),
     ],
 )
@@ -199,10 +205,14 @@ def test_an_entry_that_lacks_a_key_or_a_place_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a: [", " is not valid YAML: "),
+        ("a: [", " is not valid YAML ("),
+        ("a: {}\na: {}", ": line 2: the key a is given twice; keep one of the two"),
+        ("007: {}", ": line 1: the key 007 is no text; write it in quotes"),
+        ("a: &a [*a]", ": line 1: the value holds itself; write it out without the alias"),
+        (f"a: {'[' * 5000}", " is not valid YAML (it is nested too deeply); correct it"),
         ("- a", " is no catalogue; give entries by name, each with its keys"),
         ("a: 1", " is no catalogue; give entries by name, each with its keys"),
-        ("../x: {}", ": the name '../x' is not allowed; use letters, digits, ., - and _"),
+        ("../x: {}", ": the name '../x' is not allowed; use letters, digits, ., - and _, 64 at most"),
     ],
 )
 def test_a_file_that_is_no_catalogue_is_named(tmp_path, text, message):
@@ -215,7 +225,7 @@ def test_a_file_that_is_no_catalogue_is_named(tmp_path, text, message):
 def test_an_absent_catalogue_is_named(tmp_path):
     with pytest.raises(InputError) as caught:
         catalogue.read(tmp_path / "c.yaml")
-    expected = f"{tmp_path / 'c.yaml'} cannot be read (No such file or directory); give the path of a catalogue"
+    expected = f"{tmp_path / 'c.yaml'} is absent; give the path of a catalogue"
     assert str(caught.value) == expected
 
 

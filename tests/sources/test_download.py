@@ -1,9 +1,11 @@
 """Facts about files from servers that break off, refuse and lie: they land whole and right, or not at all."""
 
+import gzip
 import hashlib
 import os
 import random
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +14,8 @@ import pytest
 import yaml
 
 from rrlib.errors import InputError
-from rrlib.sources.download import PATIENT, _session
+from rrlib.sources import download
+from rrlib.sources.download import PATIENT, Patience, _session
 from rrlib.sources.verify import disguise, git_name
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -317,3 +320,93 @@ def test_a_server_is_asked_again_after_growing_waits():
     assert (retries.total, retries.backoff_factor) == (4, 0.5)
     assert set(retries.status_forcelist) == {429, 500, 502, 503, 504}
     assert retries.retry_after_max == 60
+
+
+def test_a_server_that_always_breaks_after_a_byte_is_given_up(server, bring, tmp_path):
+    url = server.serve("/data.bin", CONTENT, always=1)
+    with pytest.raises(InputError) as caught:
+        bring(**pinned(url))
+    assert str(caught.value) == (
+        f"{url} broke off after 3 bytes, 3 times in a row (ProtocolError); run again to go on from there"
+    )
+    assert len(server.asked) == 3
+
+
+def test_a_server_that_breaks_after_enough_is_asked_on(server, bring, tmp_path):
+    url = server.serve("/data.bin", CONTENT, always=200_000)
+    bring(patience=Patience(attempts=3, backoff=0.001, step=200_000), **pinned(url))
+    assert (tmp_path / "it/data.bin").read_bytes() == CONTENT
+    assert len(server.asked) == 5
+
+
+def test_a_byte_at_a_time_is_too_slow(server, bring, tmp_path):
+    url = server.serve("/data.bin", CONTENT, drip=0.05)
+    with pytest.raises(InputError) as caught:
+        bring(patience=Patience(window=1), **pinned(url))
+    said = re.fullmatch(
+        rf"{url} sent (\d+) bytes in 1 s, where 1000 a second are the least; run again to go on from there, or set "
+        "RRLIB_MIRROR",
+        str(caught.value),
+    )
+    assert 5 <= int(said.group(1)) <= 25
+    assert left(tmp_path) == {"data.bin.part": int(said.group(1))}
+
+
+def test_a_file_may_take_only_so_long(server, bring, tmp_path):
+    url = server.serve("/data.bin", CONTENT, drip=0.02)
+    with pytest.raises(InputError) as caught:
+        bring(patience=Patience(longest=0.5), **pinned(url))
+    assert re.fullmatch(
+        rf"{url} took more than 0\.5 s and is not whole \(\d+ bytes\); run again to go on from there",
+        str(caught.value),
+    )
+
+
+def test_an_endless_body_without_a_size_is_bounded(server, bring, tmp_path, monkeypatch):
+    monkeypatch.setattr(download, "UNSAID", 500_000)
+    url = server.serve("/data.bin", CONTENT, length=-1)
+    with pytest.raises(InputError) as caught:
+        bring(trust=True, files=[{"url": url}])
+    assert str(caught.value) == (
+        f"{url} has sent 500000 bytes and does not say how many there are; write the size of data.bin in "
+        f"{tmp_path / 'catalogue.yaml'} if it is so large"
+    )
+    assert left(tmp_path) == {}
+
+
+def test_a_body_without_a_size_does_not_fill_the_disk(server, bring, tmp_path, monkeypatch):
+    free = shutil.disk_usage(tmp_path).free
+    monkeypatch.setattr(download, "LOOK", 200_000)
+    monkeypatch.setattr(download, "RESERVE", 10 * free)
+    url = server.serve("/data.bin", CONTENT, length=-1)
+    with pytest.raises(
+        InputError, match=rf"it has \d+ bytes free, but data\.bin needs {10 * free} more; free some space"
+    ):
+        bring(trust=True, files=[{"url": url}])
+    assert left(tmp_path)["data.bin.part"] < 400_000
+
+
+def test_a_file_that_comes_packed_though_it_was_not_asked_for_so_is_refused(server, bring, tmp_path):
+    bomb = gzip.compress(bytes(1_000_000))
+    url = server.serve("/data.bin", bomb, headers={"Content-Encoding": "gzip"})
+    with pytest.raises(InputError) as caught:
+        bring(trust=True, files=[{"url": url}])
+    assert str(caught.value) == (
+        f"{url} sends the file packed as gzip, though it was asked for as it is; correct its url, or set RRLIB_MIRROR"
+    )
+    assert left(tmp_path) == {}
+
+
+def test_a_packed_file_that_a_server_calls_so_lands_as_it_lies_there(server, bring, tmp_path):
+    content = gzip.compress(CONTENT)
+    bring(**pinned(server.serve("/data.csv.gz", content, headers={"Content-Encoding": "gzip"}), content))
+    assert (tmp_path / "it/data.csv.gz").read_bytes() == content
+
+
+def test_a_body_in_chunks_lands_whole(server, bring, tmp_path):
+    chunks = (
+        b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in (CONTENT[:70_000], CONTENT[70_000:])) + b"0\r\n\r\n"
+    )
+    url = server.serve("/data.bin", chunks, length=-1, headers={"Transfer-Encoding": "chunked"})
+    bring(**pinned(url))
+    assert (tmp_path / "it/data.bin").read_bytes() == CONTENT

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import json
 import zipfile
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from PIL import Image
 from rrlib.__main__ import main
 from rrlib.detectors.catalogue import load
 from rrlib.errors import InputError
-from rrlib.sources import catalogue
+from rrlib.files import MARK
+from rrlib.sources import catalogue, fetch
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -49,7 +51,7 @@ def test_an_archive_that_was_pinned_anew_takes_the_place_of_the_old(server, brin
         content = archive(**{name: b""})
         url = server.serve("/faces.zip", content)
         bring(files=[{"url": url, "sha256": sha256(content), "unpack": True}])
-    assert [path.name for path in (tmp_path / "it/faces").iterdir()] == ["new"]
+    assert sorted(path.name for path in (tmp_path / "it/faces").iterdir()) == [MARK, "new"]
 
 
 def test_a_bad_archive_leaves_no_folder_and_no_receipt(server, bring, tmp_path):
@@ -166,12 +168,81 @@ def test_a_mirror_without_the_file_is_named(server, bring, tmp_path, monkeypatch
         assert str(caught.value) == f"{message}; {remedy}"
 
 
-def test_a_damaged_receipt_is_named(server, bring, tmp_path):
+ENTRY_OF_RECEIPT = {"url": "", "sha256": "", "size": 1}
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("{", " (Expecting property name enclosed in double quotes: line 1 column 2 (char 1))"),
+        ("[" * 100_000, " (it is nested too deeply)"),
+        ("[]", ""),
+        ('{"files": []}', ""),
+        ('{"files": {"a": 1}}', ""),
+        ('{"files": {"a": {"sha256": 1}}}', ""),
+        (json.dumps({"files": {"../a": ENTRY_OF_RECEIPT}}), ""),
+        (json.dumps({"files": {"a": ENTRY_OF_RECEIPT | {"size": "1"}}}), ""),
+        ('{"revision": 1}', ""),
+    ],
+)
+def test_a_damaged_receipt_is_named(server, bring, tmp_path, text, reason):
     (tmp_path / "it").mkdir()
-    (tmp_path / "it/fetched.json").write_text("{")
+    (tmp_path / "it/fetched.json").write_text(text)
     with pytest.raises(InputError) as caught:
         bring(files=[{"url": server.serve("/data.bin", b"data")}])
-    assert str(caught.value) == f"{tmp_path / 'it/fetched.json'} is damaged; delete it and run again"
+    assert str(caught.value) == (
+        f"{tmp_path / 'it/fetched.json'} is not what a fetch wrote{reason}; delete it and run again"
+    )
+
+
+def test_a_file_that_fetch_did_not_bring_is_not_overwritten(server, bring, tmp_path):
+    (tmp_path / "it").mkdir()
+    (tmp_path / "it/data.bin").write_bytes(b"theirs")
+    url = server.serve("/data.bin", b"data")
+    for keys in ({"sha256": sha256(b"data")}, {}):
+        with pytest.raises(InputError) as caught:
+            bring(trust=True, files=[{"url": url} | keys])
+        assert str(caught.value) == (
+            f"{tmp_path / 'it/data.bin'} is there, fetch did not bring it, and it is not what "
+            f"{tmp_path / 'catalogue.yaml'} says; move it away, or give --to"
+        )
+    assert (tmp_path / "it/data.bin").read_bytes() == b"theirs"
+
+
+def test_a_folder_and_an_archive_that_fetch_did_not_bring_stay(server, bring, tmp_path):
+    content = archive(a=b"a")
+    keys = {"files": [{"url": server.serve("/faces.zip", content), "sha256": sha256(content), "unpack": True}]}
+    (tmp_path / "it/faces").mkdir(parents=True)
+    (tmp_path / "it/faces/theirs").touch()
+    (tmp_path / "it/faces.zip").write_bytes(content)
+    with pytest.raises(InputError) as caught:
+        bring(**keys)
+    assert str(caught.value) == (
+        f"{tmp_path / 'it/faces'} holds files that this project did not make; name another place, or empty it by hand"
+    )
+    assert (tmp_path / "it/faces/theirs").exists()
+    (tmp_path / "it/faces/theirs").unlink()
+    bring(**keys)
+    assert (tmp_path / "it/faces/a").read_bytes() == b"a"
+    assert (tmp_path / "it/faces.zip").read_bytes() == content
+    assert not server.asked
+
+
+def test_a_link_of_somebody_else_is_not_replaced(bring, tmp_path):
+    for name in ("mine", "theirs"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "it").symlink_to(tmp_path / "theirs")
+    with pytest.raises(InputError) as caught:
+        bring(folder="mine")
+    assert str(caught.value) == f"{tmp_path / 'it'} is a link to {tmp_path / 'theirs'}; remove the link, or give --to"
+
+
+def test_a_link_in_outputs_follows_the_study(bring, entry, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        fetch.fetch(entry(folder=name), fetch.OUTPUTS / "it")
+        assert (fetch.OUTPUTS / "it").resolve() == tmp_path / name
 
 
 MESONET = {

@@ -161,6 +161,15 @@ def test_the_archives_of_a_data_set_are_unpacked(publish, bring, tmp_path):
             {"model.safetensors": WEIGHTS, "config.json": b'{"auto_map": {"AutoModel": "code.Model"}}'},
             "{folder}/config.json asks to run code of its repository, which is never done; choose another detector",
         ),
+        (
+            {"model.safetensors": WEIGHTS, "config.json": b"[" * 100_000},
+            "{folder}/config.json is not valid JSON (it is nested too deeply); choose another detector",
+        ),
+        (
+            {"model.safetensors": WEIGHTS, "config.json": b"\xff"},
+            "{folder}/config.json is not valid JSON ('utf-8' codec can't decode byte 0xff in position 0: invalid start "
+            "byte); choose another detector",
+        ),
     ],
 )
 def test_pickles_and_code_are_refused(publish, server, bring, tmp_path, files, message):
@@ -192,6 +201,14 @@ def test_what_the_hub_refuses_is_one_sentence(publish, server, bring, tmp_path, 
         bring(**MODEL)
     expected = message.format(commit=COMMIT, where=tmp_path / "catalogue.yaml")
     assert str(caught.value) == f"owner/model on the hub {expected}"
+
+
+@pytest.mark.parametrize("content", [b"{", b"[]", b"{}", b'{"id": 1, "siblings": [{}]}', b'"' + b"x" * 1000])
+def test_an_answer_that_is_none_is_one_sentence(publish, server, bring, content):
+    publish("model", "owner/model", {})
+    server.paths[f"/api/models/owner/model/revision/{COMMIT}"].content = content
+    with pytest.raises(InputError, match=r"^(what is said of )?owner/model on the hub [^\n]*; [^\n]+$"):
+        bring(**MODEL)
 
 
 def test_a_hub_that_cannot_be_reached_is_one_sentence(bring, monkeypatch):

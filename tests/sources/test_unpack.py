@@ -1,17 +1,22 @@
 """Facts about archives: what they hold lands whole in one folder, and nothing can leave it or fill the disk."""
 
+import gzip
 import io
+import lzma
 import os
 import random
 import re
 import stat
+import struct
 import tarfile
 import zipfile
+import zlib
 from pathlib import Path
 
 import pytest
 
 from rrlib.errors import InputError
+from rrlib.files import MARK, mark
 from rrlib.sources import unpack as module
 from rrlib.sources.unpack import unpack
 
@@ -37,7 +42,9 @@ def tarred(path: Path, *members: tuple[str, bytes | None, bytes], mode: str = "w
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    found = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    found.pop(MARK, None)
+    return found
 
 
 def test_a_zip_becomes_a_folder(tmp_path):
@@ -171,8 +178,154 @@ def test_an_archive_cut_short_leaves_what_was_there(tmp_path, mode):
     path = tmp_path / "it.archive"
     whole = zipped(path, {"a": IMAGE}) if mode == "zip" else tarred(path, ("a", tarfile.REGTYPE, IMAGE), mode=mode)
     whole.write_bytes(whole.read_bytes()[:3000])
-    (tmp_path / "it").mkdir()
+    mark(tmp_path / "it")  # as an earlier fetch left it
     (tmp_path / "it/before").touch()
-    with pytest.raises(InputError, match=rf"{re.escape(str(path))} is (not a whole archive|neither a zip)"):
+    with pytest.raises(
+        InputError, match=rf"{re.escape(str(path))} is not a (whole|zip or tar) archive \(.*\); fetch it "
+    ):
         unpack(path, tmp_path / "it")
     assert files(tmp_path / "it") == {"before": b""}
+
+
+def test_a_folder_that_somebody_else_filled_is_not_touched(tmp_path):
+    (tmp_path / "it").mkdir()
+    (tmp_path / "it/theirs").touch()
+    path = zipped(tmp_path / "it.zip", {"a": b"a"})
+    with pytest.raises(InputError) as caught:
+        unpack(path, tmp_path / "it")
+    assert str(caught.value) == (
+        f"{tmp_path / 'it'} holds files that this project did not make; name another place, or empty it by hand"
+    )
+    assert list(files(tmp_path / "it")) == ["theirs"]
+
+
+def greedy_xz(path: Path) -> Path:
+    """An .xz whose header asks for 2 GiB of memory: the size of its dictionary is one byte, under a checksum."""
+    content = bytearray(lzma.compress(tarred(path, ("a", tarfile.REGTYPE, IMAGE)).read_bytes()))
+    assert (content[14], content[15]) == (0x21, 1)  # LZMA2, with one byte of options
+    content[16] = 38  # 2 GiB
+    end = 12 + (content[12] + 1) * 4
+    content[end - 4 : end] = struct.pack("<I", zlib.crc32(content[12 : end - 4]))
+    path.write_bytes(content)
+    return path
+
+
+def long_header(kind: bytes, size: int) -> bytes:
+    info = tarfile.TarInfo("name")
+    info.type, info.size = kind, size
+    return info.tobuf(tarfile.GNU_FORMAT)
+
+
+def chained_headers(path: Path) -> Path:
+    path.write_bytes((long_header(tarfile.GNUTYPE_LONGNAME, 1) + bytes(512)) * 3000)
+    return path
+
+
+def big_directory(path: Path) -> Path:
+    """A zip whose list of files claims to be 3 GiB long, and lies in a file with a hole of that size."""
+    with path.open("wb") as file:
+        file.write(b"PK\x03\x04")
+        file.seek(3 << 30)
+        file.write(struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 1, 1, (3 << 30) - 4, 4, 0))
+    return path
+
+
+BOMB = (
+    "would unpack to more than {limit} bytes or 2000000 files, which looks like a bomb; "
+    "unpack it by hand if you trust it"
+)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (
+            greedy_xz,
+            "needs more than 256 MiB of memory to unpack, which looks like a bomb; unpack it by hand if you trust it",
+        ),
+        (
+            lambda path: path.write_bytes(long_header(tarfile.GNUTYPE_LONGNAME, 2 << 30)),
+            "has a header that claims 2147483648 bytes, where 1048576 are the most; ask who made it for a sound one",
+        ),
+        (
+            lambda path: path.write_bytes(long_header(tarfile.XHDTYPE, 2 << 30)),
+            "has a header that claims 2147483648 bytes, where 1048576 are the most; ask who made it for a sound one",
+        ),
+        (
+            big_directory,
+            "has a header that claims 3221225468 bytes, where 200000000 are the most; ask who made it for a sound one",
+        ),
+        (
+            chained_headers,
+            "is not a zip or tar archive (it is nested too deeply); fetch it again or correct its unpack",
+        ),
+        (
+            lambda path: path.write_bytes(long_header(tarfile.REGTYPE, 1 << 40)),
+            BOMB,
+        ),
+        (
+            lambda path: path.write_bytes(b""),
+            "is not a zip or tar archive (empty file); fetch it again or correct its unpack",
+        ),
+    ],
+    ids=["xz dictionary", "long name", "pax header", "zip directory", "chained headers", "large member", "empty"],
+)
+def test_no_header_is_believed_that_asks_for_too_much(tmp_path, make, message):
+    path = tmp_path / "it.archive"
+    make(path)
+    with pytest.raises(InputError) as caught:
+        unpack(path, tmp_path / "it")
+    limit = 20 * path.stat().st_size + 100_000_000
+    assert str(caught.value) == f"{path} {message.format(limit=limit)}"
+    assert os.listdir(tmp_path) == ["it.archive"]
+
+
+@pytest.mark.parametrize("compress", [lzma.compress, gzip.compress])
+def test_what_hides_in_headers_counts_too(tmp_path, compress, monkeypatch):
+    """Forty empty files, each with a comment of half a megabyte: no member says so, but all of it has to be read."""
+    monkeypatch.setattr(module, "ALLOWANCE", 10_000_000)
+    comment = b"524288 comment=" + b"a" * (524288 - 16) + b"\n"
+    members = (
+        long_header(tarfile.XHDTYPE, len(comment)) + comment + tarfile.TarInfo(f"{number}").tobuf()
+        for number in range(40)
+    )
+    path = tmp_path / "it.tar"
+    path.write_bytes(compress(b"".join(members)))
+    limit = 20 * path.stat().st_size + 10_000_000
+    with pytest.raises(InputError) as caught:
+        unpack(path, tmp_path / "it")
+    assert str(caught.value) == f"{path} {BOMB.format(limit=limit)}"
+
+
+def test_a_path_that_no_system_takes_is_refused(tmp_path):
+    path = tarred(tmp_path / "it.tar", ("a/" * 3000, tarfile.REGTYPE, b""))
+    with pytest.raises(InputError, match=r"it\.tar has a path of 5999 characters; nothing was unpacked$"):
+        unpack(path, tmp_path / "it")
+
+
+def test_an_xz_of_several_streams_and_padding_is_read_whole(tmp_path):
+    content = tarred(tmp_path / "it.tar", ("a", tarfile.REGTYPE, IMAGE)).read_bytes()
+    path = tmp_path / "it.tar.xz"
+    path.write_bytes(lzma.compress(content[:1000]) + lzma.compress(content[1000:]) + bytes(8))
+    unpack(path, tmp_path / "it")
+    assert files(tmp_path / "it") == {"a": IMAGE}
+
+
+@pytest.mark.parametrize("mode", ["w:xz", "w:bz2", "w:gz", "zip"])
+def test_damage_anywhere_is_one_sentence(tmp_path, mode):
+    """Each byte of a small archive overwritten in turn: it is refused in a sentence, or what it holds comes out."""
+    path = tmp_path / "it.archive"
+    small = IMAGE[:40]
+    if mode == "zip":
+        zipped(path, {"a": small}, compression=zipfile.ZIP_DEFLATED)
+    else:
+        tarred(path, ("a", tarfile.REGTYPE, small), mode=mode)
+    sound, said = path.read_bytes(), []
+    for at in range(0, len(sound), 3):
+        path.write_bytes(sound[:at] + bytes([sound[at] ^ 0xFF]) + sound[at + 1 :])
+        try:
+            unpack(path, tmp_path / "it")
+        except InputError as error:
+            said.append(str(error))
+    assert len(said) > len(sound) / 3 / 4
+    assert all(sentence.startswith(f"{path} ") and "\n" not in sentence for sentence in said)

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from settings import SETTINGS
 
-from rrlib import study
+from rrlib import entries, study
 from rrlib.attacks.frames import TouchedFrames
 from rrlib.attacks.rules import PGD, Noise
 from rrlib.errors import InputError
@@ -187,6 +187,7 @@ TOP = (
     "video, datasets, detectors, attacks"
 )
 WHOLE = f"it is a whole number from {{}} to {2**31 - 1}"
+OFTEN = "1000000 is the most"
 
 
 @pytest.mark.parametrize(
@@ -269,14 +270,37 @@ WHOLE = f"it is a whole number from {{}} to {2**31 - 1}"
             48,
             "detectors.meso: Meso4 cannot be built for input_size 48; choose a positive multiple of 32",
         ),
-        ("detectors.meso.input_size", "64", f"detectors.meso.input_size is '64'; {WHOLE.format(1)}"),
+        ("detectors.meso.input_size", "64", "detectors.meso.input_size is '64'; it is a whole number from 1 to 16384"),
         ("detectors.ready.seed", -1, f"detectors.ready.seed is -1; {WHOLE.format(0)}"),
         ("seed", 2**31, f"seed is {2**31}; {WHOLE.format(0)}"),
         ("seed", True, f"seed is True; {WHOLE.format(0)}"),
-        ("batch_size", 0, f"batch_size is 0; {WHOLE.format(1)}"),
-        ("batch_size", "128", f"batch_size is '128'; {WHOLE.format(1)}"),
+        ("batch_size", 0, "batch_size is 0; it is a whole number from 1 to 1000000"),
+        ("batch_size", "128", "batch_size is '128'; it is a whole number from 1 to 1000000"),
         ("datasets.faces.seed", "a", f"datasets.faces.seed is 'a'; {WHOLE.format(0)}"),
         ("datasets.faces.source", None, "datasets.faces.source is None; give the path of a folder or CSV file"),
+        # numbers that no machine could do anything with
+        ("workers", 1_000_000, "workers is 1000000; it is a whole number from 0 to 256"),
+        ("batch_size", 10**30, f"batch_size is {10**30}; it is a whole number from 1 to 1000000"),
+        (
+            "detectors.meso.input_size",
+            10**6,
+            "detectors.meso.input_size is 1000000; it is a whole number from 1 to 16384",
+        ),
+        ("detectors.meso.training.epochs", 1e30, "detectors.meso: training.epochs is 1e+30; it is a whole number ≥ 1"),
+        ("detectors.meso.training.epochs", 10**30, f"detectors.meso.training.epochs is 1e+30; {OFTEN}"),
+        ("detectors.meso.training.batch_size", 2**40, f"detectors.meso.training.batch_size is 1.1e+12; {OFTEN}"),
+        (
+            "detectors.meso.training.adversarial.steps",
+            10**9,
+            f"detectors.meso.training.adversarial.steps is 1e+09; {OFTEN}",
+        ),
+        ("attacks.pgd.steps", 10**9, f"attacks.pgd.steps is 1e+09; {OFTEN}"),
+        ("attacks.pgd.restarts", 10**30, f"attacks.pgd.restarts is 1e+30; {OFTEN}"),
+        (
+            "datasets.drawn.images",
+            {"test": 10**12},
+            f"datasets.drawn.images.test is 1e+12; {2**31 - 1} is the most",
+        ),
         ("detectors.meso.training.epochs", 0, "detectors.meso: training.epochs is 0; it is a whole number ≥ 1"),
         (
             "detectors.meso.training.learning_rate",
@@ -406,13 +430,13 @@ def test_an_absent_file_is_named():
 @pytest.mark.parametrize("text", ["seed: [0", "a: b: c", "\tseed: 0", "seed: 2024-13-45", "a: !!python/name:os.system"])
 def test_what_is_not_yaml_is_answered_in_one_sentence(text):
     study.PARAMS.write_text(text)
-    with pytest.raises(InputError, match=r"^params\.yaml is not valid YAML: [^\n]+$"):
+    with pytest.raises(InputError, match=r"^params\.yaml is not valid YAML \([^\n]+\); correct it$"):
         study.load()
 
 
 def test_a_file_in_another_encoding_is_refused():
     study.PARAMS.write_bytes("seed: 0 # ε".encode("utf-16"))
-    with pytest.raises(InputError, match=r"^params\.yaml is not valid YAML: "):
+    with pytest.raises(InputError, match=r"^params\.yaml is not valid YAML \("):
         study.load()
 
 
@@ -468,7 +492,9 @@ def test_any_other_value_anywhere_is_taken_or_answered_with_its_place(place, val
 )
 def test_any_option_of_an_attack_is_taken_or_answered_with_its_place(rule, option, value):
     said = answer(changed("attacks.pgd", {"rule": rule, option: value}))
-    assert not said or said.startswith("params.yaml: attacks.pgd: ") or NO_TEXT.match(said)
+    assert (
+        not said or said.startswith(("params.yaml: attacks.pgd: ", "params.yaml: attacks.pgd.")) or NO_TEXT.match(said)
+    )
 
 
 HASH = "036ed30d04ffd9c7506f825b97c86aa64915f5818931da96817b169aad790af5"
@@ -564,3 +590,58 @@ def test_names_that_make_one_stage_of_two_are_refused():
         "params.yaml: b-c on a and c on a-b are both called a-b-c where stages are named; "
         "rename one of the detectors or data sets"
     )
+
+
+BOMB = "a0: &a0 [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\n" + "".join(
+    f"a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 10)}]\n" for level in range(1, 10)
+)
+MERGED = "a0: &a0 {k0: 1}\n" + "".join(
+    f"a{level}: &a{level} {{k{level}: 1, <<: [{', '.join([f'*a{level - 1}'] * 10)}]}}\n" for level in range(1, 10)
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (BOMB, ": line 5: there are 111111 values once aliases are written out; 100000 are the most"),
+        (MERGED, ": line 6: there are 355551 values once aliases are written out; 100000 are the most"),
+        ("a: &a [*a]", ": line 1: the value holds itself; write it out without the alias"),
+        (f"a: {'[' * 30}{']' * 30}", ": line 1: values are nested 21 deep; 20 is the most"),
+        (f"a: {'[' * 5000}{']' * 5000}", " is not valid YAML (it is nested too deeply); correct it"),
+        (
+            "a: &a [[[[[[[[[[1]]]]]]]]]]\nb: [[[[[[[[[[*a]]]]]]]]]]",
+            ": line 2: values are nested 21 deep; 20 is the most",
+        ),
+        (f"seed: {'9' * 101}", ": line 1: a number has 101 digits; 100 are the most"),
+        (f"seed: 0x{'f' * 5000}", ": line 1: a number has 5002 digits; 100 are the most"),
+        (f"seed: 1{':1' * 5000}", ": line 1: a number has 10001 digits; 100 are the most"),
+        ("#" * 1_000_001, " has 1000001 bytes; give a YAML file of at most 1000000"),
+        ("a: !!timestamp x", " is not valid YAML ('NoneType' object has no attribute 'groupdict'); correct it"),
+        ("? [a]\n: 1", ": line 1: the key that holds others is no text; write it in quotes"),
+    ],
+)
+def test_what_would_fill_memory_or_break_the_parser_is_answered_in_one_sentence(text, message):
+    study.PARAMS.write_text(text)
+    with pytest.raises(InputError) as caught:
+        study.load()
+    assert str(caught.value) == f"params.yaml{message}"
+
+
+def test_a_file_of_many_lines_with_aliases_in_bounds_is_read():
+    study.PARAMS.write_text("a: &a {x: 1}\nb: {<<: *a, y: [*a, *a]}\n")
+    assert entries.read(study.PARAMS) == {"a": {"x": 1}, "b": {"x": 1, "y": [{"x": 1}, {"x": 1}]}}
+
+
+def test_a_study_of_more_cells_than_any_machine_could_run_is_refused(monkeypatch):
+    monkeypatch.setattr(params, "MOST_CELLS", 8)
+    message = "params.yaml: 9 cells are asked for; 8 are the most, so split the study"
+    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
+        load(SOUND)
+
+
+def test_a_mistake_of_ours_keeps_its_traceback(monkeypatch):
+    """Only the parser's own exceptions become sentences."""
+    study.PARAMS.write_text(yaml.safe_dump(SOUND))
+    monkeypatch.setattr(params, "_check_apart", lambda *_: [][0])
+    with pytest.raises(IndexError):
+        study.load()
