@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -23,7 +25,7 @@ MARKERS = "osD^vPX*"
 # seaborn's "colorblind"
 COLORS = ("#0173b2", "#de8f05", "#029e73", "#d55e00", "#cc78bc", "#ca9161", "#fbafe4", "#949494", "#ece133", "#56b4e9")
 # seaborn's "whitegrid" in the size of its "paper", written out, as seaborn takes a while to import
-THEME = {
+THEME: dict[Any, Any] = {
     "axes.axisbelow": True,
     "axes.edgecolor": ".8",
     "axes.grid": True,
@@ -49,8 +51,8 @@ THEME = {
     "xtick.bottom": False,
     "ytick.left": False,
 }
-OWN = {
-    "axes.prop_cycle": mpl.cycler(color=COLORS),
+OWN: dict[Any, Any] = {
+    "axes.prop_cycle": cycler(color=COLORS),
     "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib: glyphs that no machine lacks
     "svg.hashsalt": "rrlib",
     "figure.dpi": 110,

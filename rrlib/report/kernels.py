@@ -114,7 +114,7 @@ class Provisioner(LocalProvisioner):
         return self.connection_info
 
     async def send_signal(self, signum: int) -> None:
-        if signum == signal.SIGINT and self.parent.shutting_down:
+        if signum == signal.SIGINT and self.parent and self.parent.shutting_down:
             return  # it is killed next, and is not to run its page's handlers before that
         await super().send_signal(signum)
 
