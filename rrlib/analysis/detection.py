@@ -120,4 +120,4 @@ def _reason(detector: str, dataset: str, area: Auc) -> str:
     interval = f"AUC {area.value:.3f}, interval [{area.low:.3f}, {area.high:.3f}]"
     if area.low > BARELY:
         return f"{detector} detects on {dataset}: {interval}"
-    return f"{detector} does not detect on {dataset}: {interval} reaches {BARELY:g}"
+    return f"{detector} does not detect on {dataset}: {interval}, not all above {BARELY:g}"
