@@ -71,15 +71,16 @@ def compare(
     rows: list[dict[str, Any]] = []
     for (dataset, attack, epsilon), part in table.groupby(SETTING, sort=True):
         each = {str(name): rows_of for name, rows_of in part.groupby("detector", sort=True)}
-        for first, second in combinations(each, 2):
-            a, b = each[first], each[second]
-            if not np.array_equal(a["sample"].to_numpy(), b["sample"].to_numpy()):
+        pairs = list(combinations(each, 2))
+        for first, second in pairs:
+            if not np.array_equal(each[first]["sample"].to_numpy(), each[second]["sample"].to_numpy()):
                 raise InputError(
                     f"{first} and {second} were judged on different samples of {dataset}; a comparison needs the same"
                 )
-            row = {"dataset": dataset, "attack": attack, "epsilon": epsilon, "first": first, "second": second}
+        for (first, second), row in zip(pairs, _differences(each, pairs), strict=True):
             premises = [reason for fine, reason in (detects[dataset, first], detects[dataset, second]) if not fine]
-            rows.append(row | _differences(a, b) | {"_premises": "; ".join(premises)})
+            setting = {"dataset": dataset, "attack": attack, "epsilon": epsilon, "first": first, "second": second}
+            rows.append({**setting, **row, "_premises": "; ".join(premises)})
     if not rows:
         return pd.DataFrame(columns=COLUMNS)
     for row, (adjusted, level) in zip(rows, holm([row["rr_p"] for row in rows]), strict=True):
@@ -153,39 +154,38 @@ def seed_spread(
     return pd.DataFrame(rows, columns=["dataset", "attack", "recipe", "epsilon", "seeds", *names])
 
 
-def _differences(a: pd.DataFrame, b: pd.DataFrame) -> dict[str, Any]:
-    """The numbers of one comparison that need no other."""
-    groups: NDArray[np.object_] = a["group"].to_numpy()
-    row: dict[str, Any] = {"groups": a["group"].nunique()}
+def _differences(each: dict[str, pd.DataFrame], pairs: list[tuple[str, str]]) -> list[dict[str, Any]]:
+    """The numbers of each pair that need no other pair; all detectors on the same samples in the same order."""
+    if not pairs:
+        return []
+    groups: NDArray[np.object_] = each[pairs[0][0]]["group"].to_numpy()
+    rows: list[dict[str, Any]] = [{"groups": len(np.unique(groups.astype(str)))} for _ in pairs]
     for name in ("ra", "rr", "clean"):
-        one, two = a[f"_{name}"].to_numpy(bool), b[f"_{name}"].to_numpy(bool)
-        row |= {
-            f"{name}_first": one.mean(),
-            f"{name}_second": two.mean(),
-            f"{name}_difference": one.mean() - two.mean(),
-        }
-        if name == "rr":
-            row["_rr"] = (one, two, groups)
-            row["rr_p"] = difference_p(one, two, groups)
-            row["_near"] = difference_interval(one, two, groups, 1 - 2 * RISK)
-        else:
-            row[f"{name}_low"], row[f"{name}_high"], _ = difference_interval(one, two, groups, 1 - 2 * RISK)
-    return row
+        one, two = (np.column_stack([each[pair[k]][f"_{name}"].to_numpy(bool) for pair in pairs]) for k in (0, 1))
+        near = difference_interval(one, two, groups, 1 - 2 * RISK)
+        p = difference_p(one, two, groups) if name == "rr" else None
+        for k, row in enumerate(rows):
+            row |= {f"{name}_first": one[:, k].mean(), f"{name}_second": two[:, k].mean()}
+            row[f"{name}_difference"] = row[f"{name}_first"] - row[f"{name}_second"]
+            row |= {f"{name}_low": near.low[k], f"{name}_high": near.high[k]}
+            if p is not None:
+                row |= {"rr_p": float(p[k]), "_rr": (one[:, k], two[:, k], groups)}
+    return rows
 
 
 def _judge(row: dict[str, Any], adjusted: float, level: float) -> None:
     """Write the verdicts and the reason into a row, in place."""
     one, two, groups = row["_rr"]
+    near = _equivalent(row["rr_low"], row["rr_high"])
     row["rr_p_holm"] = adjusted
     row["rr_low"], row["rr_high"], _ = difference_interval(one, two, groups, 1 - level)
     row["alike"], row["clean_alike"] = (
         _equivalent(row[f"{name}_low"], row[f"{name}_high"]) for name in ("ra", "clean")
     )
-    near = row["_near"]
     if adjusted <= RISK and (row["rr_low"] > 0 or row["rr_high"] < 0):
         row["apart"] = HOLDS
     else:
-        row["apart"] = DOES_NOT_HOLD if _equivalent(near.low, near.high) == HOLDS else UNDECIDED
+        row["apart"] = DOES_NOT_HOLD if near == HOLDS else UNDECIDED
     saturated = [name for name in ("first", "second") if not SATURATED <= row[f"ra_{name}"] <= 1 - SATURATED]
     if row["groups"] < ENOUGH_GROUPS:
         row["alike"] = row["apart"] = row["clean_alike"] = row["verdict"] = UNDECIDED

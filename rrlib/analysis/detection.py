@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
 
-from rrlib.analysis.intervals import FEW_GROUPS, Array, Effective, clopper_pearson, share_interval
+from rrlib.analysis.intervals import FEW_GROUPS, Array, Effective, checked_confidence, clopper_pearson, share_interval
 from rrlib.analysis.rules import Threshold, clean_correct, thresholds
 from rrlib.errors import InputError
 from rrlib.metrics import predicted_fake
@@ -66,7 +66,7 @@ def auc(p_fake: ArrayLike, label: ArrayLike, groups: ArrayLike, confidence: floa
     measured = value * (1 - value) / variance if variance > 0 else 0.0
     size = float(np.clip(measured, fewest, len(score)))
     found = Effective(np.array([value]), np.array([size]), fewest - 1, np.ones(1))
-    low, high = clopper_pearson(found, float(len(score)), confidence)
+    low, high = clopper_pearson(found, float(len(score)), (1 - checked_confidence(confidence)) / 2)
     return Auc(value, float(low[0]), float(high[0]), fewest >= FEW_GROUPS)
 
 
@@ -120,4 +120,4 @@ def _reason(detector: str, dataset: str, area: Auc) -> str:
     interval = f"AUC {area.value:.3f}, interval [{area.low:.3f}, {area.high:.3f}]"
     if area.low > BARELY:
         return f"{detector} detects on {dataset}: {interval}"
-    return f"{detector} does not detect on {dataset}: {interval} reaches {BARELY:g}"
+    return f"{detector} does not detect on {dataset}: {interval}, not all above {BARELY:g}"

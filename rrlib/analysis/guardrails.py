@@ -95,7 +95,7 @@ def promised_band(reach: ArrayLike, groups: ArrayLike, budget: float, confidence
     all_of_them = np.concatenate([start, np.cumsum(before + 1 == sizes[flipping])])
     rarer = np.minimum(some, len(sizes) - all_of_them)
     found = effective_of_moments(hits, squares, cross, rarer, sizes)
-    bound = clopper_pearson(found, float(len(reach)), 2 * _checked_one_sided(confidence) - 1)[1]
+    bound = clopper_pearson(found, float(len(reach)), 1 - _checked_one_sided(confidence))[1]
     # with k flips decided the band is that which prevents the next one; of equal reaches all or none are decided
     within = bound <= _checked(budget)
     if not within[0]:

@@ -11,11 +11,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import beta, t
+from scipy.special import betaincinv, stdtrit
 
 from rrlib.errors import InputError
 
 Array = NDArray[np.float64]
+TINY = 1e-300
 FEW_GROUPS = 10  # with fewer, no coverage was measured
 ENOUGH_RARE = 12  # groups with the rarer answer, from which on the measured correlation within groups is believed
 
@@ -70,7 +71,7 @@ def share_interval(hits: ArrayLike, groups: ArrayLike, confidence: float = 0.95)
     values, codes = checked_hits(hits, groups)
     sums, sizes = group_sums(values, codes)
     found = effective(sums, sizes)
-    low, high = clopper_pearson(found, float(sizes.sum()), confidence)
+    low, high = clopper_pearson(found, float(sizes.sum()), (1 - checked_confidence(confidence)) / 2)
     exact = len(sizes) == len(values)
     trusted = np.full(low.shape, exact or found.freedom + 1 >= FEW_GROUPS - 1e-9)
     if np.ndim(hits) == 1:
@@ -111,18 +112,20 @@ def effective_of_moments(hits: Array, squares: Array, cross: Array, rarer: Array
     return Effective(share, n / design, equal_groups - 1, believed)
 
 
-def clopper_pearson(found: Effective, n: float, confidence: float) -> tuple[Array, Array]:
-    """Clopper and Pearson's interval on effective samples; not on more than n, and fewer where groups are few."""
-    tail = (1 - checked_confidence(confidence)) / 2
+def clopper_pearson(found: Effective, n: float, tail: float | Array) -> tuple[Array, Array]:
+    """Clopper and Pearson's interval on effective samples; not on more than n, and fewer where groups are few.
+
+    `tail` is the probability left out at each end, one for all or one for each share.
+    """
     size = found.size
     if found.freedom < n - 1:
         # one group measures no variance; and a group never says less than one trial
-        wider = (t.isf(tail, n - 1) / t.isf(tail, found.freedom)) ** 2 if found.freedom > 1e-9 else 0.0
+        wider = (stdtrit(n - 1, tail) / stdtrit(found.freedom, tail)) ** 2 if found.freedom > 1e-9 else 0.0 * size
         size = np.clip(size * wider, found.freedom + 1, n)
     hits = found.share * size
-    with np.errstate(divide="ignore", invalid="ignore"):
-        low = np.where(found.share > 0, beta.ppf(tail, hits, size - hits + 1), 0.0)
-        high = np.where(found.share < 1, beta.isf(tail, hits + 1, size - hits), 1.0)
+    # quantiles of beta distributions, the upper one by symmetry; at the ends the limits are 0 and 1 themselves
+    low = np.where(found.share > 0, betaincinv(np.maximum(hits, TINY), size - hits + 1, tail), 0.0)
+    high = np.where(found.share < 1, 1 - betaincinv(np.maximum(size - hits, TINY), hits + 1, tail), 1.0)
     return low, high
 
 
