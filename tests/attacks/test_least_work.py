@@ -70,7 +70,8 @@ def test_a_cell_asks_for_one_forward_an_epsilon_and_no_clean_one(in_memory, atta
     detector = Counted(used())
     x, _ = batch()
     labels = detector.detector(x).argmax(dim=1).tolist()
-    evaluate(detector, in_memory(x, labels), rule(attack, **THREE.get(attack, {})), [0, *EPSILONS], fold=False, tried=True)
+    chosen = rule(attack, **THREE.get(attack, {}))
+    evaluate(detector, in_memory(x, labels), chosen, [0, *EPSILONS], fold=False, tried=True)
     clean_forward = 1 if attack == "noise" else 0  # noise asks for no gradient that could bring it along
     assert detector.counts == {"gradients": gradients, "forwards": PLACED + 5 + clean_forward}
 
