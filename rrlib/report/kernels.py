@@ -34,15 +34,14 @@ class Server:
                 env=os.environ | settings(),
                 start_new_session=True,
             )
-        self._socket, self._lines = ours, ours.makefile("rw", encoding="utf-8")
+        self._socket, self._answers = ours, ours.makefile("r", encoding="utf-8")
         self._write(imports)
 
     def __enter__(self) -> "Server":
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._socket.shutdown(socket.SHUT_RDWR)
-        self._lines.close()
+        self._answers.close()
         self._socket.close()
         try:
             self._process.wait(timeout=2)
@@ -53,14 +52,13 @@ class Server:
     def ask(self, question: dict[str, Any]) -> Any:
         """The answer of warm.py; raises ConnectionError when that process has died."""
         self._write(question)
-        line = self._lines.readline()
+        line = self._answers.readline()
         if not line:
             raise ConnectionError("the process that kernels are forked from has died")
         return json.loads(line)
 
     def _write(self, what: object) -> None:
-        self._lines.write(f"{json.dumps(what)}\n")
-        self._lines.flush()
+        self._socket.sendall(f"{json.dumps(what)}\n".encode())
 
 
 class Forked:

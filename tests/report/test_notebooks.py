@@ -324,6 +324,17 @@ def test_an_import_that_starts_a_thread_gets_its_page_an_interpreter_of_its_own(
     assert printed(TARGET) == "0\n"
 
 
+def test_an_import_that_ends_its_process_takes_its_own_page_alone():
+    Path("deadly.py").write_text("import os\nos._exit(5)\n")
+    write("bad", "import deadly")
+    write("good", "print('good')")
+    with pytest.raises(
+        InputError, match=r"^1 of 2 pages failed: a.ipynb: the kernel of notebooks/bad.ipynb ended with"
+    ):
+        notebooks.execute_all([Job("bad", Path("a.ipynb")), Job("good", Path("b.ipynb"))])
+    assert printed(Path("b.ipynb")) == "good\n"
+
+
 def test_an_import_that_fails_is_told_by_its_page(kind):
     write("page", "import no_such_module_here\n")
     message = "cell that begins with `import no_such_module_here`: ModuleNotFoundError: No module named"
