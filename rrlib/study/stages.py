@@ -20,7 +20,7 @@ from rrlib.devices import resolve
 from rrlib.errors import InputError
 from rrlib.evaluation import Cell, resume, tables, training, videos
 from rrlib.sources import awaited
-from rrlib.study import Study
+from rrlib.study import Study, params
 from rrlib.study.paths import (
     VIDEOS,
     checkpoint_path,
@@ -109,7 +109,8 @@ def load_detector(study: Study, dataset: str, detector: str) -> detectors.Loaded
 def check_inputs(study: Study) -> None:
     """Raise InputError unless what the study reads is there, as it says, or will be fetched.
 
-    Sources of data sets, weights, and modules of one's own, whose changes since a checkpoint was made DVC does not see.
+    Sources of data sets, weights, detectors that others have written, which are tried, and modules of one's own, whose
+    changes since a checkpoint was made DVC does not see.
     """
     sources = study.sources.values()
     for name, entry in study.datasets.items():
@@ -119,6 +120,10 @@ def check_inputs(study: Study) -> None:
     for name, detector in study.detectors.items():
         if detector.weights and not awaited(detector.weights, sources):
             load_weights(study, name)
+        elif detectors.architecture(detector.architecture).brings_weights and not params.model_awaited(
+            detector.architecture, sources
+        ):
+            detectors.try_architecture(detector.architecture, detector.input_size, detector.labels)
     for dataset, detector in study.pairs():
         architecture, path = study.detectors[detector].architecture, checkpoint_path(dataset, detector)
         if architecture.startswith(detectors.OWN) and path.is_file():
