@@ -90,9 +90,9 @@ def measure(
     epsilons = [float(epsilon) for epsilon in epsilons]
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / ".lock"):
-        for names, missing in _missing(rules, epsilons, basis, folder).items():
+        for names, lacking in missing(rules, epsilons, basis, lambda key: load(folder, key) is not None).items():
             chosen = {name: rules[name] for name in names}
-            _measure(detector, dataset, chosen, missing, basis, folder, unfinished, how)
+            _measure(detector, dataset, chosen, lacking, basis, folder, unfinished, how)
     return {name: table(rule, name, epsilons, basis, folder, how) for name, rule in rules.items()}
 
 
@@ -141,13 +141,16 @@ def adopt(path: Path, folder: Path) -> None:
             tables.write(target, piece)
 
 
-def _missing(
-    rules: Mapping[str, Rule], epsilons: Sequence[float], basis: Basis, folder: Path
+def missing(
+    rules: Mapping[str, Rule], epsilons: Sequence[float], basis: Basis, has: Callable[[str], bool]
 ) -> dict[tuple[str, ...], list[float]]:
-    """What has to be measured: epsilons by the attacks that lack just these, which are then measured together."""
+    """What has to be measured: epsilons by the attacks that lack just these, which are then measured together.
+
+    `has` says of a key whether its piece is there.
+    """
     by_epsilons: dict[tuple[float, ...], list[str]] = {}
     for name, rule in rules.items():
-        lacking = tuple(epsilon for epsilon in epsilons if load(folder, basis.key(rule, epsilon)) is None)
+        lacking = tuple(epsilon for epsilon in epsilons if not has(basis.key(rule, epsilon)))
         if lacking:
             by_epsilons.setdefault(lacking, []).append(name)
     return {tuple(names): list(lacking) for lacking, names in by_epsilons.items()}

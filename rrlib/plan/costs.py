@@ -1,4 +1,4 @@
-"""Time, memory and disk of a study: what is counted in `work`, times what is measured in `clock`."""
+"""Time, memory and disk of a study: what is counted in `work`, times what is measured in `timing`."""
 
 import resource
 import sys
@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 from rrlib.datasets import SIZE, Kind
 from rrlib.evaluation import Cell
-from rrlib.plan.clock import Pace
+from rrlib.plan import done
 from rrlib.plan.missing import download
-from rrlib.plan.work import NOTHING, Asked, Samples, asked_by, asked_by_training
+from rrlib.plan.timing import Timing
+from rrlib.plan.work import NONE, Calls, Samples, calls_of_attacks, calls_of_training
 from rrlib.sources import OUTPUTS, is_here
-from rrlib.study import Study
+from rrlib.study import Study, trains
 
 # bytes of a row of a result table, in batches of 128 images and of 16 clips: measured on the default study
 IMAGE_ROW, CLIP_ROW = 25, 47
@@ -23,46 +24,53 @@ COPIES = 6  # of a batch, beside what the detector keeps: clean, attacked, two b
 
 @dataclass(frozen=True)
 class Cost:
-    """Of a data set with a detector: what it asks, and seconds; None where nobody knows."""
+    """Of a data set with a detector: how often the detector is called, and seconds; None where nobody knows."""
 
-    asked: Asked | None
+    calls: Calls | None
     seconds: float | None
 
 
-def of_training(study: Study, dataset: str, detector: str, samples: Samples | None, pace: Pace | str) -> Cost:
-    """The cost of one checkpoint; nothing where weights are given."""
+NOTHING = Cost(NONE, 0)
+
+
+def of_training(study: Study, dataset: str, detector: str, samples: Samples | None, timing: Timing | str) -> Cost:
+    """The cost of one checkpoint; nothing where it is there, given, or not trained here."""
     recipe = study.detectors[detector].training
-    if recipe is None:
-        return Cost(NOTHING, 0)
-    return _cost(samples and asked_by_training(recipe, samples), pace)
+    if recipe is None or not trains(study, dataset, detector):
+        return NOTHING
+    return _cost(calls_of_training(recipe, samples) if samples else None, timing)
 
 
-def of_cells(study: Study, cells: list[Cell], samples: Samples | None, pace: Pace | str) -> Cost:
-    """The cost of some cells of one data set and one detector."""
-    each = [asked_by(study.half(cell.dataset).attacks[cell.attack], study.epsilons) for cell in cells]
-    if samples is None or None in each:
-        return Cost(None, None)
-    return _cost(sum(each, NOTHING).times(samples.test), pace)
+def of_measuring(study: Study, dataset: str, detector: str, samples: Samples | None, timing: Timing | str) -> Cost:
+    """The cost of all tables of one data set and one detector; nothing for what was measured before."""
+    rules, calls = study.half(dataset).attacks, NONE
+    for names, epsilons in done.lacking(study, dataset, detector).items():
+        of_group = calls_of_attacks([rules[name] for name in names], epsilons, study.fold)
+        if of_group is None or samples is None:
+            return Cost(None, None)
+        calls += of_group.times(samples.test)
+    return NOTHING if calls == NONE else _cost(calls, timing)
 
 
-def _cost(asked: Asked | None, pace: Pace | str) -> Cost:
-    if asked is None or isinstance(pace, str):
-        return Cost(asked, None)
-    return Cost(asked, asked.gradients * pace.gradient + asked.forwards * pace.forward)
+def _cost(calls: Calls | None, timing: Timing | str) -> Cost:
+    if calls is None or isinstance(timing, str):
+        return Cost(calls, None)
+    return Cost(calls, calls.gradients * timing.gradient + calls.forwards * timing.forward)
 
 
-def memory(study: Study, detector: str, frames: int, pace: Pace, held: int) -> float:
+def memory(study: Study, detector: str, frames: int, timing: Timing, resident: int) -> float:
     """Bytes of one evaluation or, where that is more, training.
 
-    `held`, what a process holds without it, and `BESIDE`; then, `FACTOR` times, the weights thrice (the detector, the
-    copy that is attacked, what loads them) and for each sample of a batch what a gradient keeps and some copies of it.
+    `resident`, what a process has in memory without it, and `BESIDE`; then, `FACTOR` times, the weights thrice (the
+    detector, the copy that is attacked, what loads them) and for each sample of a batch the activations that a gradient
+    keeps and some copies of the sample.
     """
     entry = study.detectors[detector]
     together = max(1, study.batch_size // (frames or 1))
     if entry.training:
         together = max(together, entry.training.batch_size)
     pixels = 4 * 3 * entry.input_size**2 * (frames or 1)
-    return held + BESIDE + FACTOR * (3 * pace.weights + together * (pace.kept + COPIES * pixels))
+    return resident + BESIDE + FACTOR * (3 * timing.weights + together * (timing.activations + COPIES * pixels))
 
 
 def resident() -> int:
@@ -78,14 +86,19 @@ def downloads(study: Study) -> tuple[float, list[str]]:
     return sum(size or 0 for size in sizes.values()), [name for name, size in sizes.items() if size is None]
 
 
-def prepared(entry: Kind, samples: Samples) -> float:
-    """Bytes of the images or videos that a data set writes; none where it takes them as they lie."""
+def prepared(entry: Kind, samples: Samples, trained_on: bool) -> float:
+    """Bytes of the images or videos that a data set writes; none where it takes them as they lie.
+
+    What is drawn is drawn without its training split, and whole in another folder where a detector is `trained_on` it.
+    """
     crop = getattr(entry, "crop", None)
     if not entry.drawn and crop is None:
         return 0
     side = getattr(entry, "size", (crop or {}).get("size", SIZE))
     frames = entry.frames_each if entry.modality == "video" else 1
     count = samples.train + samples.validation + samples.test
+    if entry.drawn:
+        count = samples.validation + samples.test + (count if trained_on else 0)
     return LOSSLESS * 3 * side**2 * frames * count
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from rrlib.plan import clock, costs, missing, work
+from rrlib.plan import costs, missing, timing, work
 from rrlib.plan.text import Plan
 from rrlib.study import PARAMS, load
 
@@ -18,7 +18,7 @@ def make(file: Path = PARAMS, offline: bool = False) -> Plan:
         file=file,
         missing=missing.look(study, file, offline),
         samples={name: work.samples_of(study, name) for name in study.datasets},
-        held=costs.resident(),
-        paces=clock.measure(study),
+        resident=costs.resident(),
+        timings=timing.measure(study),
         offline=offline,
     )

@@ -47,7 +47,7 @@ class Missing:
         return [name for name in names if name not in automatic]
 
     def numbers(self, tasks: Iterable[Task]) -> str:
-        """Tasks as their places in the list.
+        """Tasks as their numbers in the list.
 
         >>> a, b = Task("a", ""), Task("b", "")
         >>> Missing((a, b), {}, {}).numbers([b, a])
@@ -69,7 +69,7 @@ def look(study: Study, file: Path, offline: bool = False) -> Missing:
     for name, entry in study.detectors.items():
         detectors[name] = _needs(f"the detector {name}", paths_of(entry), study, file, tasks)
         if entry.weights and entry.sha256 is None:
-            task = _of_hash(name, entry, study, file)
+            task = _of_hash(name, entry.weights, study, file)
             tasks[task.name] = task
             detectors[name] += (task.name,)
     ordered = sorted(tasks.values(), key=lambda task: task.automatic)
@@ -97,9 +97,10 @@ def _needs(what: str, needed: list[str], study: Study, file: Path, tasks: dict[s
     for path in needed:
         source = owner(path, study.sources.values())
         task = tasks.get(source.name) if source else None
-        if task and (not task.automatic or Path(path).exists() or awaited(path, [source])):
+        comes = Path(path).exists() or (source is not None and awaited(path, [source]) is not None)
+        if task and (not task.automatic or comes):
             names.append(task.name)
-        elif not (Path(path).exists() or (source and awaited(path, [source]))):
+        elif not comes:
             tasks[path] = Task(path, f"{what} names it, but it is not there, and {_brings(source, file)}")
             names.append(path)
     return tuple(names)
@@ -143,11 +144,12 @@ def _change(source: Source, keys: str, file: Path) -> str:
     return f"`sources: {{{source.name}: {{{keys}}}}}` in {file}"
 
 
-def _of_hash(name: str, entry: Detector, study: Study, file: Path) -> Task:
+def _of_hash(name: str, weights: Path, study: Study, file: Path) -> Task:
     """The hash of weights that were not here when the study was written."""
-    source = owner(entry.weights, study.sources.values())
-    known = next((one.sha256 for one in source.files if one.name == entry.weights.name and one.sha256), None)
-    write = f"write {known}" if known else f"once it is here, write what `sha256sum {entry.weights}` prints"
+    source = owner(weights, study.sources.values())
+    files = source.files if source else ()
+    known = next((one.sha256 for one in files if one.name == weights.name and one.sha256), None)
+    write = f"write {known}" if known else f"once it is here, write what `sha256sum {weights}` prints"
     return Task(f"detectors.{name}.sha256", f"empty in {file}: {write}")
 
 
@@ -164,8 +166,8 @@ def download(source: Source) -> float | None:
     """
     if source.gigabytes:
         return source.gigabytes * 1e9
-    sizes = [file.size for file in source.files]
-    return sum(sizes) if sizes and None not in sizes else None
+    sizes = [file.size for file in source.files if file.size is not None]
+    return sum(sizes) if sizes and len(sizes) == len(source.files) else None
 
 
 def bytes_of(size: float) -> str:

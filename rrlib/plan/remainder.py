@@ -1,12 +1,12 @@
 """The part of a study that can run, as a file: what waits for something is left out by name."""
 
-import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import yaml
 
-from rrlib import entries
+from rrlib import entries, files
 from rrlib.errors import InputError
 from rrlib.plan.missing import Missing, paths, paths_of
 from rrlib.sources import owner
@@ -40,12 +40,7 @@ def write(study: Study, file: Path, missing: Missing, target: Path) -> list[str]
             remainder(study, file, missing), Dumper=_Plain, sort_keys=False, default_flow_style=None, width=100
         )
         text = "".join(f"# {line}\n" for line in said) + rest
-    unfinished = target.with_name(f".{target.name}.part")
-    try:
-        unfinished.write_text(text, encoding="utf-8")
-        os.replace(unfinished, target)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    files.write_text(target, text)
     return out
 
 
@@ -64,10 +59,10 @@ def left_out(study: Study, missing: Missing) -> list[str]:
     return lines + [f"Left out: source {name}" for name in study.sources if name not in _kept_sources(study, missing)]
 
 
-def remainder(study: Study, file: Path, missing: Missing) -> dict:
+def remainder(study: Study, file: Path, missing: Missing) -> dict[str, Any]:
     """The study's file without what waits for something; a half in which no cell is left is empty."""
-    given = entries.read(file)
-    given |= _half(given, study.image, missing)
+    found = entries.mapping(entries.read(file), str(file), optional=(*Study.__dataclass_fields__, *PARTS))
+    given = found | _half(found, study.image, missing)
     given["video"] = _half(given["video"], study.video, missing)
     if study.sources:
         kept = _kept_sources(study, missing)
@@ -88,7 +83,7 @@ def check_may_replace(target: Path) -> None:
             raise InputError(f"{target} is there and git does not hold it as it is; commit it, or give another name")
 
 
-def _half(given: dict, half: Half, missing: Missing) -> dict:
+def _half(given: dict[str, Any], half: Half, missing: Missing) -> dict[str, Any]:
     if not missing.left(half.cells()):
         return {part: {} for part in PARTS}
     needs = {"datasets": missing.datasets, "detectors": missing.detectors}

@@ -2,31 +2,31 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import torch
 
 from rrlib.devices import resolve
-from rrlib.evaluation import Cell
 from rrlib.plan import costs
-from rrlib.plan.clock import Pace
 from rrlib.plan.missing import Missing, Task, bytes_of
-from rrlib.plan.work import Samples, asked_by
-from rrlib.study import PARAMS, Half, Study
+from rrlib.plan.timing import Timing
+from rrlib.plan.work import Samples, calls_of_attacks
+from rrlib.study import PARAMS, Half, Study, trains
 
 UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What the lines are made of. `held`: bytes that the process held before anything was measured."""
+    """What the lines are made of. `resident`: bytes that the process had in memory before anything was measured."""
 
     study: Study
     file: Path
     missing: Missing
     samples: dict[str, Samples | None]
-    paces: dict[tuple[str, int], Pace | str]
-    held: int
+    timings: dict[tuple[str, int], Timing | str]
+    resident: int
     offline: bool = False
 
     def frames(self, dataset: str) -> int:
@@ -34,18 +34,21 @@ class Plan:
         return self.study.datasets[dataset].frames_each if dataset in self.study.video.datasets else 0
 
     def cost(self, dataset: str, detector: str) -> tuple[costs.Cost, costs.Cost]:
-        """Of the checkpoint, and of all cells of the pair."""
-        pace, samples = self.paces[detector, self.frames(dataset)], self.samples[dataset]
-        cells = [Cell(dataset, detector, attack) for attack in self.study.half(dataset).attacks]
+        """Of the checkpoint, and of all tables of the pair; nothing for what is done."""
+        timing, samples = self.timings[detector, self.frames(dataset)], self.samples[dataset]
         return (
-            costs.of_training(self.study, dataset, detector, samples, pace),
-            costs.of_cells(self.study, cells, samples, pace),
+            costs.of_training(self.study, dataset, detector, samples, timing),
+            costs.of_measuring(self.study, dataset, detector, samples, timing),
         )
 
-    def seconds(self, dataset: str, detector: str) -> float | None:
-        """Of checkpoint and cells; None where it is not known."""
-        parts = [cost.seconds for cost in self.cost(dataset, detector)]
-        return None if None in parts else sum(parts)
+    @cached_property
+    def seconds(self) -> dict[tuple[str, str], float | None]:
+        """Of checkpoint and tables of each pair; None where it is not known."""
+        found: dict[tuple[str, str], float | None] = {}
+        for pair in self.study.pairs():
+            training, measuring = (cost.seconds for cost in self.cost(*pair))
+            found[pair] = None if training is None or measuring is None else training + measuring
+        return found
 
 
 def lines(plan: Plan) -> Iterator[str]:
@@ -62,9 +65,11 @@ def lines(plan: Plan) -> Iterator[str]:
 def duration(seconds: float) -> str:
     """A time as a person says it.
 
-    >>> duration(0.2), duration(90), duration(400000)
-    ('1 s', '1.5 min', '4.6 d')
+    >>> duration(0.2), duration(90), duration(400000), duration(0)
+    ('1 s', '1.5 min', '4.6 d', '0 s')
     """
+    if seconds == 0:
+        return "0 s"
     size, unit = next((pair for pair in UNITS if seconds >= pair[0]), UNITS[-1])
     number = max(1, seconds / size)
     return f"{number:.0f} {unit}" if number >= 10 or number == int(number) else f"{number:.1f} {unit}"
@@ -134,14 +139,15 @@ def _samples(plan: Plan) -> Iterator[str]:
 def _work(plan: Plan) -> Iterator[str]:
     epsilons = plan.study.epsilons
     yield ""
-    yield f"A test sample costs a detector, at {len(epsilons)} epsilons, gradients + forwards"
+    yield f"What a test sample costs, at {len(epsilons)} epsilons, under all attacks together: gradients + forwards"
     for name, half in _halves(plan):
-        said = []
-        for attack, rule in half.attacks.items():
-            asked = asked_by(rule, epsilons)
-            most = "≤ " if asked and rule.work(1).at_most else ""
-            said.append(f"{attack} {most}{asked.gradients:g} + {asked.forwards:g}" if asked else f"{attack} not known")
-        yield f"  {name}: {', '.join(said)}"
+        calls = calls_of_attacks(half.attacks.values(), epsilons, plan.study.fold)
+        if calls is None:
+            silent = [attack for attack, rule in half.attacks.items() if rule.work(1) is None]
+            yield f"  {name}: not known, as {', '.join(silent)} cannot say"
+        else:
+            most = "at most " if calls.at_most else ""
+            yield f"  {name}: {', '.join(half.attacks)}: {most}{calls.gradients:g} + {calls.forwards:g}"
 
 
 def _time(plan: Plan) -> Iterator[str]:
@@ -149,13 +155,14 @@ def _time(plan: Plan) -> Iterator[str]:
     device = resolve(plan.study.device)
     where = f"{device}, {torch.get_num_threads()} thread(s)" if device.type == "cpu" else str(device)
     yield f"Time on this machine ({where}), training and all attacks; in brackets what waits for something"
-    seconds = {pair: plan.seconds(*pair) for pair in plan.study.pairs()}
+    seconds = plan.seconds
     for _, half in _halves(plan):
         yield from _table(plan, half, seconds)
     known = {pair: number for pair, number in seconds.items() if number is not None}
     now = sum(number for pair, number in known.items() if not plan.missing.waits(*pair))
     without = ", without what is not known" if len(known) < len(seconds) else ""
     yield f"  in all {duration(sum(known.values()))}{without}; what can run: {duration(now)}"
+    yield "  What was measured before and checkpoints that are here cost nothing."
     yield "  Measured just now: a few gradients of networks with random weights, at one or eight samples."
     yield "  Not counted: reading and cropping, 10 s or so for each page of the book, and what else the machine does."
     yield "  Memory: what a gradient keeps, times the batch, and this program; lower batch_size where it is too much."
@@ -168,32 +175,33 @@ def _table(plan: Plan, half: Half, seconds: dict[tuple[str, str], float | None])
     head = "  ".join(f"{name:>{width}}" for name, width in columns.items())
     yield f"  {'':{wide}}  {'a gradient':>10}  {'memory':>7}  {head}"
     for detector in half.detectors:
-        paces = {plan.frames(dataset): plan.paces[detector, plan.frames(dataset)] for dataset in half.datasets}
-        frames, longest = max(paces.items())
-        if not isinstance(longest, Pace):
+        frames = max(plan.frames(dataset) for dataset in half.datasets)
+        longest = plan.timings[detector, frames]
+        if not isinstance(longest, Timing):
             yield f"  {detector:{wide}}  {longest}"
             continue
-        memory = bytes_of(costs.memory(plan.study, detector, frames, longest, plan.held))
+        memory = bytes_of(costs.memory(plan.study, detector, frames, longest, plan.resident))
         milliseconds = longest.gradient * 1000
-        pace = f"{milliseconds:.{0 if milliseconds >= 100 else 1}f} ms"
+        gradient = f"{milliseconds:.{0 if milliseconds >= 100 else 1}f} ms"
         times = []
         for dataset, width in columns.items():
             number = seconds[dataset, detector]
-            said = "not known" if number is None else duration(number)
+            said = "not known" if number is None else duration(number) if number else "done"
             times.append(f"{f'({said})' if plan.missing.waits(dataset, detector) else said:>{width}}")
         how = "" if longest.how == "measured" else f"  {longest.how}"
-        yield f"  {detector:{wide}}  {pace:>10}  {memory:>7}  {'  '.join(times)}{how}"
+        yield f"  {detector:{wide}}  {gradient:>10}  {memory:>7}  {'  '.join(times)}{how}"
 
 
 def _space(plan: Plan) -> Iterator[str]:
     study = plan.study
     size, unknown = costs.downloads(study)
     known = {name: samples for name, samples in plan.samples.items() if samples}
-    prepared = sum(costs.prepared(study.datasets[name], samples) for name, samples in known.items())
+    trained_on = {dataset for dataset, detector in study.pairs() if trains(study, dataset, detector)}
+    prepared = sum(costs.prepared(study.datasets[name], samples, name in trained_on) for name, samples in known.items())
     weights = 0
     for dataset, detector in study.pairs():
-        pace = plan.paces[detector, plan.frames(dataset)]
-        weights += pace.weights if isinstance(pace, Pace) else 0
+        timing = plan.timings[detector, plan.frames(dataset)]
+        weights += timing.weights if isinstance(timing, Timing) else 0
     tables = costs.tables(study, study.cells(), plan.samples)
     also = f" and {', '.join(unknown)}, whose size is not known" if unknown else ""
     yield ""

@@ -1,13 +1,14 @@
-"""How many samples a study has, and how often each cell asks its detector; all counted, nothing run."""
+"""How many samples a study has, and how often measuring and training call a detector; all counted, nothing run."""
 
 import os
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
-from rrlib.attacks import Rule
-from rrlib.datasets import manifest
+from rrlib.attacks import Rule, work_together
+from rrlib.datasets import Synthetic, SyntheticClips, manifest
 from rrlib.evaluation import Madry, Recipe, Trades
 from rrlib.sources import OUTPUTS, Source, owner
 from rrlib.study import Study, dataset_folder
@@ -28,38 +29,46 @@ class Samples:
 
 
 @dataclass(frozen=True)
-class Asked:
-    """Gradients and forwards, of samples."""
+class Calls:
+    """How often a detector is called: gradients and forwards, each of one sample. `at_most`: some may be spared."""
 
     gradients: float
     forwards: float
+    at_most: bool = False
 
-    def __add__(self, other: "Asked") -> "Asked":
-        return Asked(self.gradients + other.gradients, self.forwards + other.forwards)
+    def __add__(self, other: "Calls") -> "Calls":
+        return Calls(self.gradients + other.gradients, self.forwards + other.forwards, self.at_most or other.at_most)
 
-    def times(self, count: float) -> "Asked":
-        """As often for each of so many."""
-        return Asked(self.gradients * count, self.forwards * count)
-
-
-NOTHING = Asked(0, 0)
+    def times(self, count: float) -> "Calls":
+        """As often for each of so many samples."""
+        return Calls(self.gradients * count, self.forwards * count, self.at_most)
 
 
-def asked_by(rule: Rule, epsilons: tuple[float, ...]) -> Asked | None:
-    """What one sample of a cell costs: the rule's own work, and a look at the sample clean and at each ε > 0.
+NONE = Calls(0, 0)
 
-    None where the rule cannot say.
+
+def calls_of_attacks(rules: Collection[Rule], epsilons: Sequence[float], fold: bool) -> Calls | None:
+    """What one sample costs under attacks that are measured together; None where one of them cannot say.
+
+    Their own gradients and forwards, shared where they can be (`attacks.work_together`), and then what the detector
+    says of the images of each attack at each ε > 0, and of the clean one. The clean one is spared where an attack asks
+    for the clean gradient of the detector itself; with `fold` it asks that of a folded copy.
 
     >>> from rrlib.attacks import rule
-    >>> asked_by(rule("pgd", steps=10), (0, 0.01, 0.1))
-    Asked(gradients=20, forwards=3)
+    >>> calls_of_attacks([rule("fgsm"), rule("pgd", steps=10), rule("cw", steps=10)], (0, 0.01, 0.1), fold=True)
+    Calls(gradients=21, forwards=7, at_most=False)
     """
     attacked = sum(epsilon > 0 for epsilon in epsilons)
-    work = rule.work(attacked)
-    return None if work is None else Asked(work.gradients, work.forwards + attacked + 1)
+    if not attacked:
+        return Calls(0, 1)
+    work = work_together(rules, attacked)
+    if work is None:
+        return None
+    clean = 0 if work.clean and not fold else 1
+    return Calls(work.gradients, work.forwards + len(rules) * attacked + clean, work.at_most)
 
 
-def asked_by_training(recipe: Recipe, samples: Samples) -> Asked:
+def calls_of_training(recipe: Recipe, samples: Samples) -> Calls:
     """What training costs: a step on every training sample, a forward on every validation sample, epoch by epoch.
 
     A step counts as one and a half gradients with respect to pixels. Each epoch adversarial training attacks every
@@ -68,14 +77,14 @@ def asked_by_training(recipe: Recipe, samples: Samples) -> Asked:
     """
     match recipe.adversarial:
         case Trades(steps=steps, beta=beta) if beta > 0:
-            train = Asked(2 * TRAINING_STEP + steps, 1)
+            train = Calls(2 * TRAINING_STEP + steps, 1)
         case Madry(steps=steps):
-            train = Asked(TRAINING_STEP + steps / 2, 0)
+            train = Calls(TRAINING_STEP + steps / 2, 0)
         case _:
-            train = Asked(TRAINING_STEP, 0)
+            train = Calls(TRAINING_STEP, 0)
     train = train.times(samples.train)
     steps = recipe.adversarial.steps if recipe.adversarial else 0
-    validation = Asked(steps, 2 if steps else 1).times(samples.validation)
+    validation = Calls(steps, 2 if steps else 1).times(samples.validation)
     return (train + validation).times(recipe.epochs)
 
 
@@ -88,10 +97,13 @@ def samples_of(study: Study, dataset: str) -> Samples | None:
     prepared = dataset_folder(dataset) / manifest.NAME
     if prepared.is_file():
         split = pd.read_csv(prepared, usecols=["split"], dtype=str)["split"].value_counts()
-        return Samples(*(int(split.get(name, 0)) for name in manifest.SPLITS), "prepared", exact=True)
-    if entry.drawn:
-        drawn = getattr(entry, entry.noun)
-        return Samples(*(drawn.get(name, 0) for name in manifest.SPLITS), "drawn", exact=True)
+        return _of_splits(split.to_dict(), "prepared")
+    if isinstance(entry, Synthetic):
+        return _of_splits(entry.images, "drawn")
+    if isinstance(entry, SyntheticClips):
+        return _of_splits(entry.clips, "drawn")
+    if entry.source is None:
+        return None
     per_source = entry.frames_each if entry.of_frames else 1
     source = owner(entry.source, study.sources.values())
     if source and source.counts:
@@ -102,17 +114,22 @@ def samples_of(study: Study, dataset: str) -> Samples | None:
     return _counted(path, per_source, videos=entry.noun != "images")
 
 
+def _of_splits(counts: Mapping[str, int], origin: str, times: int = 1) -> Samples:
+    """Samples that are known exactly."""
+    train, validation, test = (int(counts.get(name, 0)) * times for name in manifest.SPLITS)
+    return Samples(train, validation, test, origin, exact=True)
+
+
 def _published(source: Source, per_source: int) -> Samples:
     counts = source.counts
     whole = counts["real"] + counts["fake"]
     test = counts.get("test", round(whole * manifest.FRACTIONS["test"]))
     share = manifest.FRACTIONS["validation"] / (1 - manifest.FRACTIONS["test"])
     validation = counts.get("validation", round((whole - test) * share))
-    parts = (whole - test - validation, validation, test)
     origin = f"published: {counts['real']} real, {counts['fake']} fake"
     if per_source > 1:
         origin += f", {per_source} frames of each"
-    return Samples(*(part * per_source for part in parts), origin)
+    return Samples((whole - test - validation) * per_source, validation * per_source, test * per_source, origin)
 
 
 def _counted(source: Path, per_source: int, videos: bool) -> Samples | None:
@@ -123,12 +140,12 @@ def _counted(source: Path, per_source: int, videos: bool) -> Samples | None:
     if table.is_file():
         split = manifest.read_text(table)
         if "split" in split:
-            counts = split["split"].value_counts()
-            return Samples(*(int(counts.get(name, 0)) * per_source for name in manifest.SPLITS), "listed", exact=True)
+            return _of_splits(split["split"].value_counts().to_dict(), "listed", per_source)
         whole, origin = len(split), "listed, dealt out"
     else:
         whole, origin = _files(source, videos), "files there, dealt out"
-    return Samples(*(round(whole * per_source * share) for share in manifest.FRACTIONS.values()), origin)
+    train, validation, test = (round(whole * per_source * share) for share in manifest.FRACTIONS.values())
+    return Samples(train, validation, test, origin)
 
 
 def _files(source: Path, videos: bool) -> int:

@@ -1,9 +1,11 @@
 from . import paths as paths
 from .checkpoint import check_module as check_module
+from .checkpoint import has_checkpoint as has_checkpoint
 from .checkpoint import load_detector as load_detector
 from .checkpoint import load_weights as load_weights
 from .checkpoint import make_checkpoint as make_checkpoint
 from .checkpoint import train as train
+from .checkpoint import trains as trains
 from .dataset import prepare_dataset as prepare_dataset
 from .dataset import prepare_training as prepare_training
 from .inputs import check_inputs as check_inputs

@@ -108,6 +108,29 @@ def load_weights(study: Study, detector: str) -> detectors.LoadedDetector:
     return loaded
 
 
+def has_checkpoint(study: Study, dataset: str, detector: str) -> bool:
+    """Whether a checkpoint lies where stages look for it that was made as params.yaml says."""
+    path, entry = paths.checkpoint_path(dataset, detector), study.detectors[detector]
+    if not path.is_file():
+        return False
+    if entry.training:
+        return not _differing(study, dataset, detector, path)
+    _, metadata = checkpoints.read(path)
+    if metadata.get("architecture") != entry.architecture or metadata.get("input_size") != entry.input_size:
+        return False
+    return metadata.get("sha256") == entry.sha256 if entry.weights else metadata.get("weights") == entry.architecture
+
+
+def trains(study: Study, dataset: str, detector: str) -> bool:
+    """Whether `make_checkpoint` would train: not where weights are named or brought, nor one is given or there."""
+    if study.detectors[detector].training is None:
+        return False
+    given, path = paths.given_path(dataset, detector), paths.checkpoint_path(dataset, detector)
+    if has_checkpoint(study, dataset, detector):
+        return study.retrain and given.is_file() and given.read_bytes() == path.read_bytes()
+    return study.retrain or not given.is_file() or bool(_differing(study, dataset, detector, given))
+
+
 def check_module(study: Study, dataset: str, detector: str) -> None:
     """Raise InputError if a module of one's own has changed since the checkpoint was made, with what to run."""
     architecture, path = study.detectors[detector].architecture, paths.checkpoint_path(dataset, detector)
@@ -143,25 +166,31 @@ def _take_weights(study: Study, detector: str, target: Path) -> None:
 
 def _given(study: Study, dataset: str, detector: str) -> Path | None:
     """The checkpoint that the repository gives, if it was trained as params.yaml says; a line says what differs."""
-    path, entry = paths.given_path(dataset, detector), study.detectors[detector]
+    path = paths.given_path(dataset, detector)
     if not path.is_file():
         return None
+    differing = _differing(study, dataset, detector, path)
+    if differing:
+        print(f"{path} was made with another {', another '.join(differing)} than params.yaml says", file=sys.stderr)
+    return None if differing else path
+
+
+def _differing(study: Study, dataset: str, detector: str, path: Path) -> list[str]:
+    """In what a trained checkpoint was made otherwise than params.yaml says."""
+    entry = study.detectors[detector]
     _, metadata = checkpoints.read(path)
     wanted = {
         "architecture": entry.architecture,
         "input_size": entry.input_size,
         "seed": entry.seed,
-        "recipe": asdict(entry.training),
+        "recipe": asdict(entry.training) if entry.training else None,
         "data": _trained_on(definition_of(study, dataset)),
     }
     found = metadata | {
         "recipe": (metadata.get("report") or {}).get("recipe"),
         "data": _trained_on(metadata.get("data") or {}),
     }
-    differing = [key for key, value in wanted.items() if found.get(key) != value]
-    if differing:
-        print(f"{path} was made with another {', another '.join(differing)} than params.yaml says", file=sys.stderr)
-    return None if differing else path
+    return [key for key, value in wanted.items() if found.get(key) != value]
 
 
 def _trained_on(definition: dict) -> dict:

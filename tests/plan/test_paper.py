@@ -8,7 +8,7 @@ import pytest
 
 from rrlib import study
 from rrlib.__main__ import main
-from rrlib.plan import clock
+from rrlib.plan import timing
 from rrlib.sources import catalogue, state
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -19,7 +19,7 @@ FILE = Path("params.paper.yaml")
 def paper(tmp_path, monkeypatch) -> study.Study:
     """The study where nothing is fetched."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(clock, "SECONDS", -1)  # nothing is measured
+    monkeypatch.setattr(timing, "SECONDS", -1)  # nothing is measured
     Path("data").mkdir()
     shutil.copy(REPOSITORY / "data/catalogue.yaml", "data")
     shutil.copy(REPOSITORY / FILE, FILE)
@@ -54,7 +54,7 @@ def test_its_plan_names_each_source_and_how_to_get_it(paper, capsys):
         assert re.search(rf"^  \d+\. {re.escape(name)}: {re.escape(source.title)}, {source.access}", out, re.MULTILINE)
         told = source.page if source.access != "open" else f"`python -m rrlib fetch {name}`"
         assert told in out
-    assert "pgd 70 + 8" in out
+    assert "  images: fgsm, pgd, cw: 71 + 22\n" in out
     assert re.search("faceforensics +28800 +5600 +5600  about, published: 1000 real, 4000 fake, 8 frames of each", out)
 
 

@@ -9,7 +9,7 @@ import yaml
 from rrlib import study
 from rrlib.__main__ import main
 from rrlib.evaluation import Cell
-from rrlib.plan import clock
+from rrlib.plan import timing
 
 MINE = {"faces": {"folder": "own"}, "other": {}, "weights": {}, "model": {}}
 
@@ -21,7 +21,7 @@ def git(*command: str) -> None:
 @pytest.fixture
 def plan(monkeypatch, capsys):
     """plan(*arguments): exit code, printed lines and error of the command; nothing is measured."""
-    monkeypatch.setattr(clock, "SECONDS", -1)
+    monkeypatch.setattr(timing, "SECONDS", -1)
 
     def run(*arguments: object) -> tuple[int, str, str]:
         code = main(["plan", *map(str, arguments)])
@@ -47,7 +47,7 @@ def test_a_study_without_data_is_planned_and_nothing_is_made(write, capsys):
         "  1. faces: Faces, form: ask at https://example.org, then write "
     )
     assert "Fetched by `dvc repro`, or before it by\n  5. weights: Weights, open, " in out
-    assert "  images: fgsm 1 + 3, pgd 6 + 3\n" in out
+    assert "  images: fgsm, pgd: 7 + 5\n" in out
     assert "  faces        288          72         40  about, published: 100 real, 300 fake\n" in out
     assert "  other  not known before it is here\n" in out
     assert "nothing can run yet; do what the list says, then plan again\n" in out

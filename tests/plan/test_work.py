@@ -13,7 +13,7 @@ from rrlib.evaluation import evaluate, training
 from rrlib.evaluation.adversarial import Madry, Trades
 from rrlib.evaluation.training import Recipe
 from rrlib.plan import work
-from rrlib.plan.work import Asked, Samples
+from rrlib.plan.work import Calls, Samples
 from rrlib.study import load
 from rrlib.study.paths import dataset_folder
 
@@ -35,28 +35,38 @@ class Counting(nn.Module):
         return self.detector(x)
 
 
-@pytest.mark.parametrize(
-    ("name", "options"),
-    [
-        ("noise", {}),
-        ("fgsm", {}),
-        ("pgd", {}),
-        ("pgd", {"one_batch": True}),
-        ("pgd", {"restarts": 2, "one_batch": True}),
-        ("cw", {"random_start": False}),
-        ("shift", {}),
-        ("shift", {"one_batch": True}),
-    ],
-)
-def test_a_cell_costs_what_the_plan_says(in_memory, name, options):
+ATTACKS = {
+    "noise": rule("noise"),
+    "fgsm": rule("fgsm"),
+    "pgd": rule("pgd"),
+    "restarts": rule("pgd", restarts=2),
+    "one_batch": rule("pgd", restarts=2, one_batch=True),
+    "cw": rule("cw"),
+    "from_clean": rule("cw", random_start=False),
+    "shift": rule("shift"),
+    "shift_one_batch": rule("shift", one_batch=True),
+}
+
+
+@pytest.mark.parametrize("names", [*([name] for name in ATTACKS), ["fgsm", "pgd", "cw"], list(ATTACKS)], ids=str)
+def test_measuring_costs_what_the_plan_says(in_memory, names):
     counts = dict.fromkeys(("gradients", "weights", "forwards"), 0)
     detector = Counting(build("resnet", 32, seed=0).eval(), counts)
     images = in_memory(torch.rand(5, 3, 32, 32, generator=torch.Generator().manual_seed(0)), [0, 1, 0, 1, 0])
-    evaluate(detector, images, rule(name, **options), [0, 0.01, 0.1], batch_size=2, fold=False, tried=True)
-    asked = work.asked_by(rule(name, **options), (0, 0.01, 0.1))
-    assert counts["gradients"] == 5 * asked.gradients
-    # the clean logits may come with the attack, and are then asked for once, not twice
-    assert 5 * (asked.forwards - 1) <= counts["forwards"] - PLACED <= 5 * asked.forwards
+    rules = {name: ATTACKS[name] for name in names}
+    evaluate(detector, images, rules, [0, 0.01, 0.1], batch_size=2, fold=False, tried=True)
+    calls = work.calls_of_attacks(rules.values(), (0, 0.01, 0.1), fold=False)
+    assert counts["gradients"] == 5 * calls.gradients
+    assert counts["forwards"] - PLACED == 5 * calls.forwards
+
+
+def test_clean_rows_cost_one_forward(in_memory):
+    counts = dict.fromkeys(("gradients", "weights", "forwards"), 0)
+    detector = Counting(build("resnet", 32, seed=0).eval(), counts)
+    images = in_memory(torch.rand(5, 3, 32, 32, generator=torch.Generator().manual_seed(0)), [0, 1, 0, 1, 0])
+    evaluate(detector, images, {"fgsm": ATTACKS["fgsm"]}, [0], fold=False, tried=True)
+    assert work.calls_of_attacks([ATTACKS["fgsm"]], [0], fold=False) == Calls(0, 1)
+    assert (counts["gradients"], counts["forwards"] - PLACED) == (0, 5)
 
 
 @pytest.mark.parametrize("adversarial", [None, Madry(0.01, 2), Trades(0.01, 2, beta=1), Trades(0.01, 2, beta=0)])
@@ -64,15 +74,15 @@ def test_training_costs_what_the_plan_says(separable, adversarial):
     recipe = Recipe(epochs=2, batch_size=4, adversarial=adversarial)
     counts = dict.fromkeys(("gradients", "weights", "forwards"), 0)
     training.train(Counting(build("resnet", 32, seed=0), counts), separable(8), separable(4), recipe, seed=0)
-    asked = work.asked_by_training(recipe, Samples(8, 4, 0, ""))
-    assert asked.gradients == work.TRAINING_STEP * counts["weights"] + counts["gradients"]
+    calls = work.calls_of_training(recipe, Samples(8, 4, 0, ""))
+    assert calls.gradients == work.TRAINING_STEP * counts["weights"] + counts["gradients"]
     # after the last epoch the validation set is looked at once more, for the temperature
     forwards = counts["forwards"] - PLACED
-    assert forwards - 4 <= asked.forwards <= forwards
+    assert forwards - 4 <= calls.forwards <= forwards
 
 
 def test_an_attack_that_cannot_say_is_not_guessed():
-    assert work.asked_by(rule("torchattacks:PGD"), (0, 0.1)) is None
+    assert work.calls_of_attacks([rule("fgsm"), rule("torchattacks:PGD")], (0, 0.1), fold=True) is None
 
 
 def test_samples_of_an_absent_data_set_are_those_that_were_published(write):
@@ -120,4 +130,4 @@ def test_a_clip_is_a_video_or_a_folder_of_frames(write):
 
 
 def test_work_adds_and_multiplies():
-    assert (Asked(1, 2) + Asked(3, 4)).times(2) == Asked(8, 12)
+    assert (Calls(1, 2) + Calls(3, 4, at_most=True)).times(2) == Calls(8, 12, at_most=True)

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +14,7 @@ from torch.autograd.graph import saved_tensors_hooks
 from rrlib.detectors import batch_to_device, surrogate, to_device
 from rrlib.detectors import catalogue as detectors
 from rrlib.devices import resolve
+from rrlib.errors import parsing
 from rrlib.sources import owner
 from rrlib.study import Detector, Study
 
@@ -20,16 +22,17 @@ SECONDS = 4.0  # for all detectors together: none is begun after it
 ENOUGH = 0.2  # seconds that one detector is measured for, unless a single gradient takes longer
 LARGER = 8  # samples in the batch on which a fast detector is measured
 FRAMES = 16  # of a clip, where the data set does not say
+LARGEST = 20_000  # of any number of a transformer: a layer of it would still fit into memory
 
 
 @dataclass(frozen=True)
-class Pace:
-    """Of one detector: seconds per sample of a gradient and of a forward, what a gradient keeps (bytes per sample, of
-    activations), the bytes of its weights, and how that was found."""
+class Timing:
+    """Of one detector: seconds per sample of a gradient and of a forward, the activations that a gradient keeps (bytes
+    per sample), the bytes of its weights, and how that was found."""
 
     gradient: float
     forward: float
-    kept: int
+    activations: int
     weights: int
     how: str = "measured"
 
@@ -44,13 +47,14 @@ class Transformer:
     tokens: int
 
 
-def measure(study: Study) -> dict[tuple[str, int], Pace | str]:
-    """The pace of each detector on the clips of each length, with random weights; 0 frames for images.
+def measure(study: Study) -> dict[tuple[str, int], Timing | str]:
+    """The timing of each detector on the clips of each length, with random weights; 0 frames for images.
 
-    In place of a pace, why there is none.
+    Where a detector could not be measured, a text says why.
     """
-    device = resolve(study.device)
-    begun, paces, seen = time.perf_counter(), {}, {}
+    device, begun = resolve(study.device), time.perf_counter()
+    timings: dict[tuple[str, int], Timing | str] = {}
+    seen: dict[Transformer | tuple[str, int, int], Timing | str] = {}
     for half in (study.image, study.video):
         lengths = sorted({entry.frames_each for entry in half.datasets.values()}) or [FRAMES]
         for name, entry in half.detectors.items():
@@ -58,14 +62,14 @@ def measure(study: Study) -> dict[tuple[str, int], Pace | str]:
                 same = transformer_of(entry, study) or (entry.architecture, entry.input_size, frames)
                 if same not in seen:
                     late = time.perf_counter() - begun > SECONDS
-                    seen[same] = "not measured: out of time" if late else _pace(entry, study, frames, device)
-                paces[name, frames] = seen[same]
-    return paces
+                    seen[same] = "not measured: out of time" if late else _of(entry, study, frames, device)
+                timings[name, frames] = seen[same]
+    return timings
 
 
-def _pace(entry: Detector, study: Study, frames: int, device: torch.device) -> Pace | str:
+def _of(entry: Detector, study: Study, frames: int, device: torch.device) -> Timing | str:
     if size := transformer_of(entry, study):
-        return _pace_of_transformer(size, device)
+        return _of_transformer(size, device)
     if entry.architecture.startswith(detectors.HUB):
         return "not measured: it is not here"
     network = detectors.build(entry.architecture, entry.input_size, entry.seed).eval()
@@ -73,8 +77,8 @@ def _pace(entry: Detector, study: Study, frames: int, device: torch.device) -> P
     x = torch.rand(1, *shape, generator=torch.Generator().manual_seed(0))
     network = to_device(network, device, x[0])
     x = batch_to_device(x, device, network)
-    climbed = surrogate(network, x).detector if study.fold else network.requires_grad_(False)
-    return _timed(climbed, x, lambda logits: (logits[:, 1] - logits[:, 0]).sum())
+    followed = surrogate(network, x).detector if study.fold else network.requires_grad_(False)
+    return _timed(followed, x, lambda logits: (logits[:, 1] - logits[:, 0]).sum())
 
 
 def transformer_of(entry: Detector, study: Study) -> Transformer | None:
@@ -84,36 +88,50 @@ def transformer_of(entry: Detector, study: Study) -> Transformer | None:
     if not entry.architecture.startswith(detectors.HUB):
         return None
     folder = Path(entry.architecture.removeprefix(detectors.HUB))
-    if (folder / "config.json").is_file():
-        return _of_config(json.loads((folder / "config.json").read_text(encoding="utf-8")))
+    config = folder / "config.json"
+    if config.is_file():
+        with parsing(config, "valid JSON", "fetch the model again"):
+            found = json.loads(config.read_text(encoding="utf-8"))
+        return _of_config(found)
     source = owner(folder, study.sources.values())
     return Transformer(**source.transformer) if source and source.transformer else None
 
 
-def _of_config(config: dict) -> Transformer | None:
-    try:
-        patches = (config["image_size"] // config["patch_size"]) ** 2
-        deep = config["num_frames"] // config["tubelet_size"] if "tubelet_size" in config else 1
-        layers, width, heads = (config[f"{key}"] for key in ("num_hidden_layers", "hidden_size", "num_attention_heads"))
-    except (KeyError, TypeError):  # another kind of network
+def _of_config(config: Any) -> Transformer | None:
+    """The size that a config.json says, None for another kind of network; numbers that no network has are not built."""
+    if not isinstance(config, dict):
         return None
-    return Transformer(layers, width, heads, tokens=patches * deep)
+    names = ("num_hidden_layers", "hidden_size", "num_attention_heads", "image_size", "patch_size")
+    numbers = [config.get(name) for name in names]
+    frames = [config["num_frames"], config["tubelet_size"]] if {"num_frames", "tubelet_size"} <= config.keys() else []
+    if not all(type(number) is int and 1 <= number <= LARGEST for number in numbers + frames):
+        return None
+    layers, width, heads, side, patch = (int(number) for number in numbers if number is not None)
+    tokens = (side // patch) ** 2 * (frames[0] // frames[1] if frames else 1)
+    if width % heads or not 1 <= tokens <= LARGEST:
+        return None
+    return Transformer(layers, width, heads, tokens)
 
 
-def _pace_of_transformer(size: Transformer, device: torch.device) -> Pace:
+def _of_transformer(size: Transformer, device: torch.device) -> Timing:
     """One layer is built and measured."""
     layer = nn.TransformerEncoderLayer(size.width, size.heads, 4 * size.width, 0.0, "gelu", batch_first=True)
     x = torch.rand(1, size.tokens, size.width, generator=torch.Generator().manual_seed(0)).to(device)
     one = _timed(layer.to(device).eval().requires_grad_(False), x, Tensor.sum)
-    parts = (size.layers * part for part in (one.gradient, one.forward, one.kept, one.weights))
-    return Pace(*parts, how=f"one of its {size.layers} layers was measured")
+    return Timing(
+        gradient=size.layers * one.gradient,
+        forward=size.layers * one.forward,
+        activations=size.layers * one.activations,
+        weights=size.layers * one.weights,
+        how=f"one of its {size.layers} layers was measured",
+    )
 
 
-def _timed(network: nn.Module, x: Tensor, scalar: Callable[[Tensor], Tensor]) -> Pace:
+def _timed(network: nn.Module, x: Tensor, scalar: Callable[[Tensor], Tensor]) -> Timing:
     """The fastest of a few runs, the first of which, slower, counts only where one is all there is time for."""
     weights = [*network.parameters(), *network.buffers()]
     held = {tensor.untyped_storage().data_ptr() for tensor in weights}
-    kept = {}
+    kept: dict[int, int] = {}
 
     def note(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
@@ -131,7 +149,7 @@ def _timed(network: nn.Module, x: Tensor, scalar: Callable[[Tensor], Tensor]) ->
         runs.append(_once(network, x, scalar))
     forward, backward = min(runs, key=sum)
     size = sum(tensor.numel() * tensor.element_size() for tensor in weights)
-    return Pace(forward + backward, forward, sum(kept.values()), size)
+    return Timing(forward + backward, forward, sum(kept.values()), size)
 
 
 def _once(network: nn.Module, x: Tensor, scalar: Callable[[Tensor], Tensor]) -> tuple[float, float]:
