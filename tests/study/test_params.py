@@ -194,7 +194,8 @@ WHOLE = f"it is a whole number from {{}} to {2**31 - 1}"
         (
             "attacks.pgd.rule",
             "pdg",
-            "attacks.pgd: attack pdg is not known; choose from noise, fgsm, pgd, cw, cw_l2, shift, torchattacks:NAME",
+            "attacks.pgd: attack pdg is not known; "
+            "choose from noise, fgsm, pgd, cw, cw_l2, shift, square, torchattacks:NAME",
         ),
         ("device", "tpu", "device: tpu is not known; choose from auto, cpu, cuda, mps"),
         ("distance", "kl", "distance: kl is not known; choose from linf, tv, l2, js"),
