@@ -1,18 +1,18 @@
-"""This sweep as evaluation runs it, and the least work that the three attacks could take, run bare."""
+"""This sweep_together as evaluation runs it, and the least work that the three attacks could take, run bare."""
 
 import torch
 from peers import Found, Setting
 from torch import nn
 
-from rrlib.attacks import rule, sweep
+from rrlib.attacks import rule, sweep_together
 from rrlib.attacks.gradients import Clean
 from rrlib.evaluation.measuring import measure, probabilities
 
 
 def this_sweep(
-    climbed: nn.Module, detector: nn.Module, x: torch.Tensor, labels: torch.Tensor, setting: Setting
+    followed: nn.Module, detector: nn.Module, x: torch.Tensor, labels: torch.Tensor, setting: Setting
 ) -> Found:
-    """The attacks climb `climbed`, the detector or its fast copy; what is reported is what `detector` says."""
+    """The attacks follow gradients of `followed`, the detector or its surrogate; `detector` says what is reported."""
     attacks = {
         "fgsm": rule("fgsm"),
         "pgd": rule("pgd", steps=setting.pgd_steps, random_start=False),
@@ -24,22 +24,22 @@ def this_sweep(
             learning_rate=setting.cw_learning_rate,
         ),
     }
-    clean, found = Clean(climbed, x, labels), {}
-    for name, attack in attacks.items():
-        for step in measure(sweep(attack, climbed, x, labels, setting.epsilons, clean=clean), detector, x):
-            found[name, step.epsilon] = step.p_attacked
-    found["clean", 0.0] = probabilities((clean if climbed is detector else Clean(detector, x, labels)).logits())
+    clean, found = Clean(followed, x, labels), {}
+    together = sweep_together(attacks, followed, x, labels, setting.epsilons, clean=clean)
+    for name, steps in measure(together, detector, x).items():
+        found |= {(name, step.epsilon): step.p_attacked for step in steps}
+    found["clean", 0.0] = probabilities((clean if followed is detector else Clean(detector, x, labels)).logits())
     return found
 
 
 def least_work(
-    climbed: nn.Module, detector: nn.Module, x: torch.Tensor, labels: torch.Tensor, setting: Setting
+    followed: nn.Module, detector: nn.Module, x: torch.Tensor, labels: torch.Tensor, setting: Setting
 ) -> Found:
     """One gradient for FGSM, PGD's steps for each ε, CW's steps once, and a forward pass for each attack and ε."""
     sign = 1 - 2 * labels
     for _ in range(1 + setting.pgd_steps * len(setting.epsilons) + setting.cw_steps):
         leaf = x.detach().requires_grad_()
-        logits = climbed(leaf)
+        logits = followed(leaf)
         torch.autograd.grad(((logits[:, 1] - logits[:, 0]) * sign).sum(), leaf)
     with torch.no_grad():
         for _ in range(3 * len(setting.epsilons)):

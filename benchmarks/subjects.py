@@ -45,7 +45,7 @@ class Plan:
 
 PLANS = {
     "meso4": Plan(256, 4, weights=REAL / "mesonet" / "weights" / "Meso4_DF.h5"),
-    "resnet": Plan(64, 16, weights=TRAINED / "synthetic" / "resnet-robust.safetensors"),
+    "resnet": Plan(64, 16, weights=TRAINED / "synthetic" / "resnet-madry.safetensors"),
     "xception": Plan(96, 1),
     "cnn-gru": Plan(48, 3, frames=8, weights=TRAINED / "synthetic-clips" / "cnn-gru.safetensors"),
 }

@@ -4,7 +4,7 @@ A threshold is the probability of fake above which a detector says fake: one num
 detector). A table of worst cases brings the columns `correct` and `kept`, as its answer is not that of one attack.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from rrlib.errors import InputError
+from rrlib.metrics import is_correct, is_robust, keeps_label
 
 Threshold = float | Mapping[tuple[str, str], float]
 Bools = NDArray[np.bool_]
@@ -34,28 +35,42 @@ def thresholds(table: pd.DataFrame, threshold: Threshold) -> NDArray[np.float64]
 
 
 def clean_correct(table: pd.DataFrame, threshold: Threshold = 0.5) -> Bools:
-    """Whether each clean prediction equals its label: (N,); a tie counts as real, as argmax takes the first."""
-    found: Bools = (table["p_clean"].to_numpy(float) > thresholds(table, threshold)) == (table["label"].to_numpy() == 1)
-    return found
+    """Whether each clean prediction equals its label: (N,); a tie counts as real."""
+    return _correct(table, "p_clean", threshold)
 
 
 def correct(table: pd.DataFrame, threshold: Threshold = 0.5) -> Bools:
     """Whether each attacked prediction equals its label: (N,); in a worst case, whether all do."""
-    found = (table["p_attacked"].to_numpy(float) > thresholds(table, threshold)) == (table["label"].to_numpy() == 1)
-    return _unless_known(table, "correct", found)
+    return _unless_known(table, "correct", _correct(table, "p_attacked", threshold))
 
 
 def kept(table: pd.DataFrame, threshold: Threshold = 0.5) -> Bools:
     """Whether the attacked prediction is the clean one: (N,); in a worst case, whether all are."""
-    at = thresholds(table, threshold)
-    found = (table["p_clean"].to_numpy(float) > at) == (table["p_attacked"].to_numpy(float) > at)
+    found = np.zeros(len(table), dtype=bool)
+    for at, rows in _by_threshold(table, threshold):
+        part = table.iloc[rows]
+        found[rows] = keeps_label(part["p_clean"].to_numpy(float), part["p_attacked"].to_numpy(float), at)
     return _unless_known(table, "kept", found)
 
 
 def robust(table: pd.DataFrame, tolerances: Sequence[float] | NDArray[np.float64]) -> Bools:
     """Whether each shift is within each tolerance: (N, T)."""
-    found: Bools = table["shift"].to_numpy(float)[:, None] <= np.asarray(tolerances, dtype=float)
+    return is_robust(table["shift"].to_numpy(float), np.asarray(tolerances, dtype=float))
+
+
+def _correct(table: pd.DataFrame, score: str, threshold: Threshold) -> Bools:
+    found = np.zeros(len(table), dtype=bool)
+    for at, rows in _by_threshold(table, threshold):
+        part = table.iloc[rows]
+        found[rows] = is_correct(part[score].to_numpy(float), part["label"].to_numpy(), at)
     return found
+
+
+def _by_threshold(table: pd.DataFrame, threshold: Threshold) -> Iterator[tuple[float, NDArray[np.intp]]]:
+    """Each different threshold with the numbers of its rows."""
+    each = thresholds(table, threshold)
+    for at in np.unique(each):
+        yield float(at), np.flatnonzero(each == at)
 
 
 def _unless_known(table: pd.DataFrame, column: str, found: Bools) -> Bools:

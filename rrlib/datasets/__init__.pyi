@@ -6,7 +6,6 @@ from .catalogue import KINDS as KINDS
 from .catalogue import definition as definition
 from .catalogue import prepare as prepare
 from .clips import ClipSet as ClipSet
-from .clips import read_report as read_report
 from .crops import SIZE as SIZE
 from .images import decode as decode
 from .kinds import Clips as Clips
@@ -17,4 +16,6 @@ from .kinds import Synthetic as Synthetic
 from .kinds import SyntheticClips as SyntheticClips
 from .loading import clip_report as clip_report
 from .loading import frame_report as frame_report
+from .loading import image_report as image_report
 from .loading import load as load
+from .reports import read_report as read_report

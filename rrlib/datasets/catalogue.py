@@ -18,8 +18,8 @@ def definition(where: str, given: object) -> Kind:
 
     Raises InputError, which begins with `where`, for anything else.
 
-    >>> definition("params.yaml: datasets.faces", {"kind": "folder", "source": "faces", "seed": 0})
-    Folder(source='faces', seed=0, layout=None)
+    >>> definition("params.yaml: datasets.faces", {"kind": "folder", "source": "faces", "seed": 0}).modality
+    'image'
     """
     if not isinstance(given, Mapping) or not all(isinstance(key, str) for key in given):
         raise InputError(f"{where} holds {given!r}; give its kind, one of {', '.join(KINDS)}, and options")

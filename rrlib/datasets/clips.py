@@ -1,10 +1,8 @@
 """Clips: videos and folders of frames as arrays, and those of one split as a torch data set."""
 
 import hashlib
-import json
-import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,28 +10,26 @@ import pandas as pd
 import torch
 from torch.utils.data import Dataset
 
-from rrlib.datasets import images, video
+from rrlib.datasets import found, images, video
 from rrlib.errors import InputError
 
-NAME = "clips.json"
-PICTURES = (".jpg", ".jpeg", ".png")
 
-
-def stream(path: Path, frames: int, stride: int | None = None) -> Iterator[np.ndarray]:
+def stream(path: Path, frames: int, stride: int | None = None, examine: bool = False) -> Iterator[np.ndarray]:
     """T = `frames` frames of a clip, one after the other: uint8 (H, W, 3), RGB in [0, 255].
 
     A file is a video, read by `video.stream`. A folder is a clip whose frames are its JPEG or PNG files in the natural
     order of their names (2.png before 10.png, hidden files passed over): frames floor((i + ½) n / T) of n or, with
-    `stride`, a window in the middle. They may differ in size, as crops of a moving face do.
+    `stride`, a window in the middle. They may differ in size, as crops of a moving face do. `examine` looks for damage
+    beyond what decoding meets (see `video.stream` and `images.examine`).
 
     Raises InputError as `video.stream` and `images.decode` do, and for a folder with another file among its frames.
     """
     path = Path(path)
     if not path.is_dir():
-        yield from video.stream(path, frames, stride)
+        yield from video.stream(path, frames, stride, examine)
         return
     names = frame_names(path)
-    strange = [name for name in names if not is_picture(name)]
+    strange = [name for name in names if not found.is_picture(name)]
     if strange:
         raise InputError(f"{path}: found {strange[0]} among the frames, which must be JPEG or PNG files; take it out")
     count, needed = len(names), frames if stride is None else (frames - 1) * stride + 1
@@ -45,21 +41,24 @@ def stream(path: Path, frames: int, stride: int | None = None) -> Iterator[np.nd
     first = (count - needed) // 2
     for part in range(frames):
         number = (2 * part + 1) * count // (2 * frames) if stride is None else first + part * stride
-        yield images.decode(path / names[number])
+        yield (images.examine if examine else images.decode)(path / names[number])
+
+
+def size(path: Path) -> tuple[int, int]:
+    """Width and height of a video, or of the first frame in a folder, as its header has them, in pixels."""
+    path = Path(path)
+    if not path.is_dir():
+        return video.size(path)
+    return next((images.size(path / name) for name in frame_names(path)), (0, 0))
 
 
 def frame_names(folder: Path) -> list[str]:
-    """The names in a folder of frames in natural order, without hidden ones.
+    """The names in a folder of frames in natural order, without hidden ones and what lies beside a frame of its name.
 
     >>> sorted(["10.png", "2.png", "b1.png"], key=_natural)
     ['2.png', '10.png', 'b1.png']
     """
-    return sorted((name for name in os.listdir(folder) if not name.startswith(".")), key=_natural)
-
-
-def is_picture(name: str) -> bool:
-    """Is a file of this name a frame rather than a video?"""
-    return name.lower().endswith(PICTURES)
+    return sorted(found.frame_names(folder), key=_natural)
 
 
 def sha256(path: Path) -> str:
@@ -69,32 +68,6 @@ def sha256(path: Path) -> str:
         return hashlib.sha256(listing.encode()).hexdigest()
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def write_report(
-    folder: Path,
-    frames: int,
-    stride: int | None = None,
-    skipped: Iterable[Mapping[str, str]] = (),
-    crop: Mapping | None = None,
-    name: str = NAME,
-) -> None:
-    """Say in `folder`/clips.json that the data set there is of clips, how they are read and what was done to them.
-
-    frames, stride: as `stream` takes them; skipped: path and reason of each source that could not be used; crop: how
-    faces were cut out, where they were (see `crops`); name: another file, where the samples are no clips any more.
-    """
-    path = Path(folder, name)
-    report = {"frames": frames, "stride": stride, "skipped": [dict(entry) for entry in skipped], "crop": crop}
-    unfinished = path.with_suffix(".part")
-    unfinished.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(unfinished, path)
-
-
-def read_report(folder: Path, name: str = NAME) -> dict | None:
-    """What `write_report` wrote under that name, or None where it wrote nothing, as for a data set of images."""
-    path = Path(folder, name)
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
 
 class ClipSet(Dataset):

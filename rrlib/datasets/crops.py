@@ -6,13 +6,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from rrlib.datasets import clips
+from rrlib.datasets import clips, memory, video
 from rrlib.errors import InputError
 
 SCALE, SIZE = 1.3, 256
 CASCADE = "haarcascade_frontalface_alt2.xml"
 SEARCHED = 480  # pixels of the shorter side in which faces are looked for: a larger frame is scaled down
 SMALLEST = 1 / 12  # of the shorter side: smaller faces are not looked for
+MOST_HELD = 2**30  # bytes of a clip's frames
 WINDOW = 5  # frames over which a box is smoothed
 
 
@@ -28,7 +29,7 @@ def check_installed() -> None:
 
 
 def cut_out(
-    path: Path, frames: int, stride: int | None, scale: float = SCALE, size: int = SIZE
+    path: Path, frames: int, stride: int | None, scale: float = SCALE, size: int = SIZE, examine: bool = False
 ) -> tuple[np.ndarray, int]:
     """The face in T frames of a clip, uint8 (T, size, size, 3), and the number of frames without one.
 
@@ -36,18 +37,27 @@ def cut_out(
     Frames without a face take the box between their neighbours'. All T frames are in memory at once, because a box is
     smoothed over those before and after it.
 
-    path, frames, stride: as `clips.stream` takes them.
+    path, frames, stride, examine: as `clips.stream` takes them.
 
-    Raises InputError, naming the file, if no frame has a face, and what `clips.stream` raises.
+    Raises InputError, naming the file, if no frame has a face or the frames take more than `MOST_HELD`, and what
+    `clips.stream` raises.
     """
-    taken = list(clips.stream(path, frames, stride))
-    boxes = track([faces(frame) for frame in taken])
-    missing = int(np.isnan(boxes[:, 0]).sum())
-    if missing == len(taken):
+    width, height = clips.size(path)
+    needed = frames * 3 * width * height
+    if needed > MOST_HELD:
         raise InputError(
-            f"{path}: found no face in any of {frames} frames, but a crop needs one; take it out or leave out crop"
+            f"{path}: {frames} frames of {width} × {height} pixels take {needed / 2**30:.1f} GiB, but a crop looks at "
+            f"all of them and may take {MOST_HELD / 2**30:g}; ask for fewer frames or scale it down"
         )
-    return np.stack([cut(*pair, scale, size) for pair in zip(taken, smooth(boxes), strict=True)]), missing
+    with memory.DECODING.hold(needed + video.WORK * width * height):
+        taken = list(clips.stream(path, frames, stride, examine))
+        boxes = track([faces(frame) for frame in taken])
+        missing = int(np.isnan(boxes[:, 0]).sum())
+        if missing == len(taken):
+            raise InputError(
+                f"{path}: found no face in any of {frames} frames, but a crop needs one; take it out or leave out crop"
+            )
+        return np.stack([cut(*pair, scale, size) for pair in zip(taken, smooth(boxes), strict=True)]), missing
 
 
 def faces(frame: np.ndarray) -> np.ndarray:

@@ -8,25 +8,16 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 from tqdm import tqdm
 
-from rrlib.datasets import clips, images, manifest
+from rrlib.datasets import found, images, manifest
+from rrlib.datasets.class_folders import ClassFolder, class_folders
+from rrlib.datasets.found import shown
+from rrlib.datasets.groups import by_pattern, of_frames
+from rrlib.datasets.left_out import LeftOut
 from rrlib.errors import InputError
 
 LAYOUT = "give a folder with real/ and fake/, or a CSV file with the columns path, label and, if known, group, split"
 SHOWN = 3
-
-
-def _all_files(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob("*") if path.is_file() and not _hidden(path.relative_to(folder))]
-
-
-def _videos_and_folders_of_frames(folder: Path) -> list[Path]:
-    files = _all_files(folder)
-    holders = {path.parent for path in files if clips.is_picture(path.name)}
-    if folder in holders:
-        raise InputError(
-            f"{folder} holds images, but a clip is a video file or a folder of frames; put each clip's in a folder"
-        )
-    return [*holders, *(path for path in files if not holders & set(path.parents))]
+Searched = dict[tuple[int, int], tuple[ClassFolder, Path]]  # where each folder, by its number, was met
 
 
 @dataclass(frozen=True)
@@ -37,64 +28,77 @@ class Samples:
     """
 
     name: str
-    find: Callable[[Path], list[Path]]
+    find: Callable[[Path], found.Found]
     attempt: Callable[[str, Path], object]
 
 
-IMAGES = Samples("image", _all_files, lambda _, path: images.decode(path))
+IMAGES = Samples("image", found.images, lambda _, path: images.examine(path))
 
 
 def of_clips(attempt: Callable[[str, Path], object]) -> Samples:
     """Samples that are videos, or folders whose own files are frames."""
-    return Samples("clip", _videos_and_folders_of_frames, attempt)
+    return Samples("clip", found.clips, attempt)
 
 
-def read(source: Path, seed: int, samples: Samples = IMAGES, skipped: list[dict] | None = None) -> pd.DataFrame:
+def read(
+    source: Path, seed: int, samples: Samples = IMAGES, left_out: LeftOut | None = None, group: str | None = None
+) -> pd.DataFrame:
     """One row per sample of `source`, by path: columns sample, path (from `root(source)`), label, group, split, family.
 
     `source` is one of
-    - a folder with real/ and fake/, each holding JPEG or PNG files (or, of clips, videos and folders of frames) at any
-      depth. The group is the name of the folder that a sample lies in (a video, an identity), or the sample's own stem
-      where that folder is real/ or fake/. One name is one group wherever it occurs, in both classes too. Hidden files
-      are passed over.
+    - a folder with real/ and fake/ (or 0_real/ and 1_fake/), with or without folders of splits above or below them (see
+      `class_folders`), holding JPEG or PNG files (or, of clips, videos and folders of frames) at any depth; what counts
+      and what is passed over, `found` says. The group is the name of the folder that a sample lies in (a video, an
+      identity). Where that is real/ or fake/, it is the sample's own stem or, of images named VIDEO_FRAME, the video
+      (see `groups.of_frames`). One name is one group wherever it occurs, in both classes too. Where folders of splits
+      leave one out, train/ is dealt out over itself and those that are absent.
     - a CSV file, or a folder with a manifest.csv (which is then preferred), with the columns path (from the CSV's
       folder) and label (0 real, 1 fake), and optionally group (else each sample is its own), split and family. The
       columns sample and sha256 of a prepared manifest may be there and are worked out anew.
-    Unless the CSV gives it, the split is `grouped_split` with `seed`. Every sample is tried once, so that a bad file
-    stops a study at its start. Given a list `skipped`, a sample that cannot be used stops nothing: it gets no row, and
-    its path and the reason are put on the list.
+    Unless source gives it, the split is `grouped_split` with `seed`. `group`, a regular expression, takes the group
+    from the part of that name in the sample's path below real/ or fake/ (or the CSV's folder), without its ending.
 
-    Raises InputError if the source or its layout is not as above, if no sample can be used or, without such a list, if
-    any cannot.
+    Every sample is tried once, so that a bad file stops a study at its start. If `left_out` says skip, a sample that
+    cannot be used stops nothing: it gets no row. What was left out, and what was decided, is put there.
+
+    Raises InputError if the source or its layout is not as above, a name does not match `group`, no sample can be used
+    or, unless skipping, if any cannot.
     """
-    source = Path(source)
+    source, left_out = Path(source), left_out or LeftOut()
     table = _table(source)
-    frame = _listed(table, samples) if table else _found(source, samples)
-    return usable(frame, root(source), samples, skipped, lambda rows: dealt(rows, str(source), seed))
+    splits: Sequence[str] = manifest.SPLITS
+    if table:
+        frame = _listed(table, samples, group)
+    else:
+        frame, splits = _found(source, samples, left_out, group)
+    return usable(frame, root(source), samples, left_out, lambda rows: dealt(rows, str(source), seed, splits))
 
 
 def usable(
     frame: pd.DataFrame,
     folder: Path,
     samples: Samples,
-    skipped: list[dict] | None,
+    left_out: LeftOut,
     deal: Callable[[pd.DataFrame], pd.DataFrame],
 ) -> pd.DataFrame:
-    """The rows that can be used, dealt out to splits; their paths are from `folder`, `skipped` is as for `read`."""
+    """The rows that can be used, dealt out to splits; their paths are from `folder`, `left_out` is as for `read`."""
     # dealt before the samples are tried, since that may take long, and again over those that are left
     whole = deal(frame)
     complaints = _try_all(folder, whole, samples)
-    if complaints and skipped is None:
-        raise _refusal(folder, complaints, len(whole), samples)
+    leave_out(complaints, folder, len(whole), samples, left_out)
     if complaints:
-        skipped += [
-            {"path": path, "reason": complaint.removeprefix(f"{folder / path}").lstrip(": ")}
-            for path, complaint in complaints.items()
-        ]
-        if len(complaints) == len(whole):
-            raise _refusal(folder, complaints, len(whole), samples)
         whole = deal(frame[~frame["path"].isin(list(complaints))])
     return whole[["sample", "path", "label", "group", "split", "family"]]
+
+
+def leave_out(complaints: dict[str, str], folder: Path, count: int, samples: Samples, left_out: LeftOut) -> None:
+    """Put complaints, by path from `folder`, on the list, unless nothing may be skipped or all would be."""
+    if complaints and (not left_out.skip or len(complaints) == count):
+        raise _refusal(folder, complaints, count, samples)
+    left_out.skipped += [
+        {"path": shown(Path(path)), "reason": complaint.removeprefix(shown(folder / path)).lstrip(": ")}
+        for path, complaint in complaints.items()
+    ]
 
 
 def root(source: Path) -> Path:
@@ -114,32 +118,102 @@ def _table(source: Path) -> Path | None:
     return table if table.exists() else None
 
 
-def _found(source: Path, samples: Samples) -> pd.DataFrame:
-    entries = sorted(entry.name for entry in source.iterdir())
-    absent = [name for name in manifest.CLASSES.values() if not (source / name).is_dir()]
-    if not entries:
-        raise InputError(f"{source} is empty; {LAYOUT}")
-    if len(absent) == 1:
-        raise InputError(f"{source} has no {absent[0]}/ beside the other class; {LAYOUT}")
-    if absent:
-        folders = [f"{name}/" for name in entries if (source / name).is_dir()]
-        found = f"the sub-folders {', '.join(folders)}" if folders else "no sub-folder"
-        raise InputError(f"{source} has neither real/ nor fake/, found {found}; {LAYOUT}")
-    rows = []
-    for label, name in manifest.CLASSES.items():
-        paths = samples.find(source / name)
-        if not paths:
-            raise InputError(f"{source / name} holds no {samples.name}; {LAYOUT}")
-        for path in paths:
-            inside = path.relative_to(source)
-            own = inside.name if path.is_dir() else inside.stem
-            group = own if len(inside.parts) == 2 else inside.parent.name
-            sample = (inside.parent / own).as_posix()
-            rows.append({"sample": sample, "path": inside.as_posix(), "label": label, "group": group, "family": ""})
-    return pd.DataFrame(rows)
+def _found(source: Path, samples: Samples, left_out: LeftOut, group: str | None) -> tuple[pd.DataFrame, Sequence[str]]:
+    """The rows of a folder, and the splits over which those without one are to be dealt out."""
+    places = class_folders(source, LAYOUT)
+    rows: list[dict[str, object]] = []
+    searched: Searched = {}
+    unusable: dict[str, str] = {}
+    for place in places:
+        result = samples.find(place.path)
+        _check_apart(place, result, searched)
+        left_out.pass_over(source, result)
+        unusable |= {path.relative_to(source).as_posix(): said for path, said in result.unusable.items()}
+        if not result.paths and not result.unusable:
+            raise InputError(f"{place.path} holds no {samples.name}; {LAYOUT}")
+        rows += [_row(source, place, path, group) for path in result.paths]
+    if unusable and not rows:
+        raise _refusal(source, unusable, len(unusable), samples)
+    leave_out(unusable, source, len(unusable) + len(rows), samples, left_out)
+    frame = pd.DataFrame(rows)
+    if not group and samples.name == "image":
+        _take_for_frames(frame, left_out)
+    splits = _open_splits(frame, left_out)
+    return frame.drop(columns=["own", "stem"]), splits
 
 
-def _listed(table: Path, samples: Samples) -> pd.DataFrame:
+def _row(source: Path, place: ClassFolder, path: Path, pattern: str | None) -> dict[str, object]:
+    inside, below = path.relative_to(source), path.relative_to(place.path)
+    own = path.name if path.is_dir() else path.stem
+    if pattern:
+        group = by_pattern((below.parent / own).as_posix(), pattern, str(source))
+    else:
+        group = own if len(below.parts) == 1 else below.parent.name
+    return {
+        "sample": (inside.parent / own).as_posix(),
+        "path": inside.as_posix(),
+        "label": place.label,
+        "group": group,
+        "split": place.split,
+        "family": "",
+        "stem": own,
+        "own": not pattern and len(below.parts) == 1,  # a group of one sample and of those of its name
+    }
+
+
+def _take_for_frames(frame: pd.DataFrame, left_out: LeftOut) -> None:
+    """Give images straight in a folder of a class the video that their names tell as group, in place."""
+    own = frame[frame["own"]]
+    videos: dict[str, str] = {}
+    for _, of_class in own.groupby("label"):
+        videos |= of_frames(list(of_class["group"]))
+    taken = own[own["group"].isin(list(videos))]
+    frame.loc[taken.index, "group"] = taken["group"].map(videos)
+    if len(taken):
+        name = taken["group"].iloc[0]
+        left_out.notes.append(
+            f"{len(taken)} images were taken for frames of {len(set(videos.values()))} videos by their names, such as "
+            f"{name} for a frame of {videos[name]}; if that is wrong, write the option group."
+        )
+
+
+def _open_splits(frame: pd.DataFrame, left_out: LeftOut) -> Sequence[str]:
+    """Over which splits to deal what has none, in place: train/ over itself and the splits that have no folder."""
+    given = set(frame["split"])
+    if given == {""}:
+        return manifest.SPLITS
+    # 0001 in train/ and 0001 in test/ are two samples, unless a folder's name says what they share
+    _note_shared(frame[frame["own"] & (frame["group"] != frame["stem"])], left_out)
+    frame.loc[frame["own"], "group"] = frame["split"] + "/" + frame["group"]
+    absent = [split for split in manifest.SPLITS if split not in given]
+    if not absent or "train" not in given:
+        return manifest.SPLITS
+    frame.loc[frame["split"] == "train", "split"] = ""
+    left_out.notes.append(f"There is no {' and no '.join(absent)} folder: groups of train/ were dealt out to it.")
+    return ["train", *absent]
+
+
+def _note_shared(frames: pd.DataFrame, left_out: LeftOut) -> None:
+    """Say which videos have frames in the folders of several splits, by their names."""
+    count = frames.groupby("group")["split"].nunique()
+    if shared := list(count.index[count > 1]):
+        left_out.notes.append(
+            f"By their names, frames of {len(shared)} videos, such as {shared[0]}, lie in several folders of splits; "
+            "they stay there."
+        )
+
+
+def _check_apart(place: ClassFolder, result: found.Found, searched: Searched) -> None:
+    for number, path in result.folders.items():
+        other, before = searched.setdefault(number, (place, path))
+        if other.label != place.label or other.split != place.split:
+            raise InputError(
+                f"{path} and {before} are one folder, by links, but a sample has one label and one split; "
+                "take one link out"
+            )
+
+
+def _listed(table: Path, samples: Samples, group: str | None) -> pd.DataFrame:
     frame = manifest.read_text(table)
     # an unknown column is refused because a misspelt "group" would let one video into two splits unseen
     unknown = [column for column in frame.columns if column not in manifest.COLUMNS]
@@ -159,15 +233,13 @@ def _listed(table: Path, samples: Samples) -> pd.DataFrame:
     frame["sample"] = [
         path if (table.parent / path).is_dir() else str(PurePosixPath(path).with_suffix("")) for path in frame["path"]
     ]
+    if group and "group" in frame:
+        raise InputError(f"{table} has the column group, but the option group is given too; leave one out")
     if "group" not in frame:
-        frame["group"] = frame["sample"]
+        frame["group"] = [by_pattern(name, group, str(table)) if group else name for name in frame["sample"]]
     if "family" not in frame:
         frame["family"] = ""
     return frame
-
-
-def _hidden(path: Path) -> bool:
-    return any(part.startswith(".") for part in path.parts)
 
 
 def dealt(frame: pd.DataFrame, where: str, seed: int, splits: Sequence[str] = manifest.SPLITS) -> pd.DataFrame:
@@ -208,8 +280,8 @@ def _try_all(folder: Path, frame: pd.DataFrame, samples: Samples) -> dict[str, s
 
 
 def _refusal(folder: Path, complaints: dict[str, str], count: int, samples: Samples) -> InputError:
-    found = list(complaints.values())
-    if len(found) == 1:
-        return InputError(found[0])
-    shown = "\n  ".join(found[:SHOWN])
-    return InputError(f"{folder}: {len(found)} of {count} {samples.name}s cannot be used, among them\n  {shown}")
+    said = list(complaints.values())
+    if len(said) == 1:
+        return InputError(said[0])
+    first = "\n  ".join(said[:SHOWN])
+    return InputError(f"{folder}: {len(said)} of {count} {samples.name}s cannot be used, among them\n  {first}")

@@ -11,8 +11,6 @@ from PIL import Image
 from rrlib.datasets import clips
 from rrlib.errors import InputError
 
-NAME = "frames.json"
-
 
 def write(folder: Path, frames: Iterable[np.ndarray]) -> None:
     """Write frames, uint8 (H, W, 3), as `folder`/000.png, 001.png, …; the same pixels give the same bytes.

@@ -1,6 +1,7 @@
 """Image files as arrays, and the images of one split as a torch data set that decodes when asked."""
 
 import io
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -9,14 +10,17 @@ import torch
 from PIL import Image, ImageOps
 from torch.utils.data import Dataset
 
+from rrlib.datasets import jpeg, memory
+from rrlib.datasets.found import shown
 from rrlib.errors import InputError
 
 MAX_PIXELS = 2**26  # 8192 × 8192: larger headers are taken for a decompression bomb before anything is decoded
 MOST_KEPT = 2**30  # bytes
+WORK = 14  # bytes a pixel that decoding takes at its height: Pillow's four, and copies
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 PNG_END = b"IEND\xaeB`\x82"  # the last chunk's name and checksum; Pillow does not miss it when it is cut off
 PNG_BIT_DEPTH = 24  # the offset of IHDR's bit depth (PNG specification, section 11.2.1)
-NOT_DECODED = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
+MOST_BYTES = 2**29  # of a file: more than its pixels can take in either format
 
 
 def decode(path: Path) -> np.ndarray:
@@ -26,7 +30,9 @@ def decode(path: Path) -> np.ndarray:
     channel is dropped when the whole image is opaque. Colour profiles are ignored.
 
     Raises InputError, naming the file and what was found, for anything else: no such file, another format, a
-    truncated or damaged file, transparent pixels, 16 bits per channel, CMYK, more than `MAX_PIXELS` pixels.
+    truncated or damaged file, transparent pixels, 16 bits per channel, CMYK, more than `MAX_PIXELS` pixels (asked of
+    the header, before anything is decoded). All bits of a PNG file are under a checksum; of a JPEG file, `examine`
+    catches more. Images that are decoded at the same time take no more than `memory.DECODING`.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -34,11 +40,46 @@ def decode(path: Path) -> np.ndarray:
     ...     decode(Path(folder, "grey.png")).shape
     (4, 5, 3)
     """
-    path = Path(path)
+    return _decode(Path(path), _read(Path(path)))
+
+
+def size(path: Path) -> tuple[int, int]:
+    """Width and height of an image as its header has them, in pixels; raises InputError where there is none."""
     try:
-        data = path.read_bytes()
+        with Image.open(path, formats=["JPEG", "PNG"]) as image:
+            return image.size
+    except Exception as error:  # whatever Pillow makes of bytes that are no image
+        raise _unusable(Path(path), "no image", "convert it or take it out") from error
+
+
+def examine(path: Path) -> np.ndarray:
+    """As `decode`, and also refuses a JPEG file whose bits were changed, as far as `jpeg.damage` can tell."""
+    path = Path(path)
+    data = _read(path)
+    pixels = _decode(path, data)
+    if not data.startswith(PNG_SIGNATURE):
+
+        def again(changed: bytes) -> np.ndarray | None:
+            try:
+                return _decode(path, changed)
+            except InputError:
+                return None
+
+        if what := jpeg.damage(data, again):
+            raise _damaged(path, png=False, what=what)
+    return pixels
+
+
+def _read(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise _unusable(path, f"more than {MOST_BYTES} bytes", "scale it down")
+        return path.read_bytes()
     except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}); name a JPEG or PNG file") from error
+        raise InputError(f"{shown(path)} cannot be read ({error.strerror}); name a JPEG or PNG file") from error
+
+
+def _decode(path: Path, data: bytes) -> np.ndarray:
     png = data.startswith(PNG_SIGNATURE)
     if not (png or data.startswith(b"\xff\xd8\xff")):
         found = "neither a JPEG nor a PNG file" if data else "an empty file"
@@ -47,24 +88,29 @@ def decode(path: Path) -> np.ndarray:
     if png and data[PNG_BIT_DEPTH : PNG_BIT_DEPTH + 1] == b"\x10":
         raise _unusable(path, "16 bits per channel", "convert it to 8 bits")
     try:
-        image = Image.open(io.BytesIO(data), formats=["JPEG", "PNG"])
-        if image.width * image.height > MAX_PIXELS:
-            raise Image.DecompressionBombError(f"{image.width} × {image.height} pixels exceed {MAX_PIXELS}")
-        image.load()
-        image = ImageOps.exif_transpose(image)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limit is the lower one
+            image = Image.open(io.BytesIO(data), formats=["JPEG", "PNG"])
     except Image.DecompressionBombError as error:
-        raise _unusable(path, f"too large an image ({error})", "scale it down") from error
-    except NOT_DECODED as error:
+        raise _too_large(path, str(error)) from error
+    except Exception as error:  # whatever Pillow makes of bytes that are no image
         raise _damaged(path, png) from error
-    if png and PNG_END not in data:
-        raise _damaged(path, png)
-    if image.mode == "CMYK":
-        raise _unusable(path, "CMYK", "convert it to RGB")
-    if "A" in image.getbands() or "transparency" in image.info:
-        lowest_alpha, _ = image.convert("RGBA").getchannel("A").getextrema()
-        if lowest_alpha < 255:
+    if image.width * image.height > MAX_PIXELS:
+        raise _too_large(path, f"{image.width} × {image.height} pixels exceed {MAX_PIXELS}")
+    with memory.DECODING.hold(WORK * image.width * image.height):
+        try:
+            image.load()
+            ImageOps.exif_transpose(image, in_place=True)
+        except Exception as error:
+            raise _damaged(path, png) from error
+        if png and PNG_END not in data:
+            raise _damaged(path, png)
+        if image.mode == "CMYK":
+            raise _unusable(path, "CMYK", "convert it to RGB")
+        has_alpha = "A" in image.getbands() or "transparency" in image.info
+        if has_alpha and np.asarray(image.convert("RGBA").getchannel("A")).min() < 255:
             raise _unusable(path, "transparent pixels", "lay it on an opaque background")
-    return np.array(image.convert("RGB"))
+        return np.array(image if image.mode == "RGB" else image.convert("RGB"))
 
 
 def resize(image: np.ndarray, size: int) -> np.ndarray:
@@ -115,8 +161,13 @@ class ImageSet(Dataset):
 
 def _unusable(path: Path, found: str, remedy: str) -> InputError:
     allowed = "an image must be JPEG or PNG, 8 bits per channel, RGB or grey, opaque"
-    return InputError(f"{path}: found {found}, but {allowed}; {remedy}")
+    return InputError(f"{shown(path)}: found {found}, but {allowed}; {remedy}")
 
 
-def _damaged(path: Path, png: bool) -> InputError:
-    return _unusable(path, f"a truncated or damaged {'PNG' if png else 'JPEG'}", "fetch it again or take it out")
+def _too_large(path: Path, why: str) -> InputError:
+    return _unusable(path, f"too large an image ({why})", "scale it down")
+
+
+def _damaged(path: Path, png: bool, what: str = "") -> InputError:
+    kind = f"a truncated or damaged {'PNG' if png else 'JPEG'}{f' ({what})' if what else ''}"
+    return _unusable(path, kind, "fetch it again or take it out")

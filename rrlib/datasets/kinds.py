@@ -10,8 +10,10 @@ import numpy as np
 import pandas as pd
 
 from rrlib import entries
-from rrlib.datasets import clips, crops, deepfakeface, frames, layouts, prepared, synthetic, video
+from rrlib.datasets import crops, deepfakeface, frames, layouts, prepared, reports, synthetic, video
 from rrlib.datasets import folder as sources
+from rrlib.datasets.groups import check_pattern
+from rrlib.datasets.left_out import LeftOut
 from rrlib.datasets.reading import Clipping, read_clips
 from rrlib.datasets.synthetic import write_clips
 from rrlib.errors import InputError, unknown
@@ -138,30 +140,41 @@ class SyntheticClips(Kind):
         frame = write_clips.write(
             folder, size=self.size, frames=self.frames, clips=self.clips, seed=self.seed, strength=self.strength
         )
-        clips.write_report(folder, self.frames)
+        reports.write_report(folder, self.frames)
         return frame.assign(sample=frame["path"].str.removesuffix(".mp4"))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Folder(Kind):
-    """Images as they lie (see `rrlib.datasets.folder.read`), or DeepFakeFace with `layout: deepfakeface`."""
+    """Images as they lie (see `rrlib.datasets.folder.read`), or DeepFakeFace with `layout: deepfakeface`.
+
+    on_error: stop at what cannot be used, or skip it. group: a regular expression for what samples share, see there.
+    """
 
     kind = "folder"
     modality = "image"
 
     source: str
+    on_error: str = "stop"
+    group: str | None = None
     layout: str | None = None
 
     def _check(self, where: str) -> None:
         if self.layout not in (None, "deepfakeface"):
             raise unknown(f"{where}.layout", self.layout, ["deepfakeface"])
+        _check_reading(where, self.on_error, self.group, self.layout)
 
     def prepare(self, folder: Path) -> pd.DataFrame:
-        """Nothing is copied: the paths lead from `folder` to the source."""
+        """Nothing is copied: the paths lead from `folder` to the source; images.json says what was left out."""
         source = Path(self.source)
         way = prepared.way(folder, source)
         prepared.begin(folder)
-        frame = (deepfakeface if self.layout else sources).read(source, self.seed)
+        left_out = LeftOut(skip=self.on_error == "skip")
+        if self.layout:
+            frame = deepfakeface.read(source, self.seed, left_out)
+        else:
+            frame = sources.read(source, self.seed, sources.IMAGES, left_out, self.group)
+        reports.write_report(folder, name=reports.IMAGES, **left_out.report())
         return frame.assign(path=[(way / path).as_posix() for path in frame["path"]])
 
 
@@ -176,22 +189,23 @@ class _OfClips(Kind):
     stride: int | None = None
     on_error: str = "stop"
     crop: dict[str, float] | None = None
+    group: str | None = None
     layout: str | dict[str, Any] | None = None
 
     def _check(self, where: str) -> None:
         _check_whole(f"{where}.frames", self.frames, self.fewest)
         if self.stride is not None:
             _check_whole(f"{where}.stride", self.stride, 1)
-        if self.on_error not in ON_ERROR:
-            raise unknown(f"{where}.on_error", self.on_error, ON_ERROR)
+        _check_reading(where, self.on_error, self.group, self.layout)
         if self.layout is not None:
             layouts.check(f"{where}.layout", self.layout)
         if self.crop is not None:
             _check_crop(f"{where}.crop", self.crop)
 
     def _read(self, keep: Callable[[str, Iterable[np.ndarray]], None]) -> tuple[pd.DataFrame, dict]:
+        left_out = LeftOut(skip=self.on_error == "skip")
         clipping = Clipping(self.frames, self.stride, self.crop)
-        return read_clips(Path(self.source), self.seed, clipping, keep, self.layout, self.on_error == "skip")
+        return read_clips(Path(self.source), self.seed, clipping, keep, left_out, self.layout, self.group)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,7 +225,7 @@ class Clips(_OfClips):
         way = prepared.way(folder, Path(self.source))
         prepared.begin(folder)
         frame, report = self._read(self._encode(folder) if self.crop is not None else _try)
-        clips.write_report(folder, **report)
+        reports.write_report(folder, **report)
         if self.crop is not None:
             return frame.assign(path=frame["sample"] + ".mkv")
         return frame.assign(path=[(way / path).as_posix() for path in frame["path"]])
@@ -240,7 +254,7 @@ class Frames(_OfClips):
         prepared.way(folder, Path(self.source))
         prepared.begin(folder)
         frame, report = self._read(lambda sample, taken: frames.write(folder / sample, taken))
-        clips.write_report(folder, **report, name=frames.NAME)
+        reports.write_report(folder, **report, name=reports.FRAMES)
         return frames.rows(folder, frame, self.frames)
 
 
@@ -251,6 +265,15 @@ def _without_train(counts: dict[str, int]) -> dict[str, int]:
 def _try(sample: str, taken: Iterable[np.ndarray]) -> None:
     for _ in taken:
         pass
+
+
+def _check_reading(where: str, on_error: object, group: object, layout: object) -> None:
+    if on_error not in ON_ERROR:
+        raise unknown(f"{where}.on_error", on_error, ON_ERROR)
+    if group is not None:
+        check_pattern(f"{where}.group", group)
+        if layout is not None:
+            raise InputError(f"{where} has group and layout, but a layout says what its groups are; leave out group")
 
 
 def _check_crop(where: str, crop: object) -> None:

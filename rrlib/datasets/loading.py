@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from rrlib.datasets import clips, frames, manifest
+from rrlib.datasets import manifest, reports
 from rrlib.datasets.clips import ClipSet
 from rrlib.datasets.images import ImageSet
 from rrlib.errors import InputError, unknown
@@ -34,13 +34,19 @@ def load(folder: Path, split: str, input_size: int, keep: bool = False) -> Image
 def clip_report(folder: Path) -> dict[str, Any] | None:
     """What clips.json says of a prepared data set, or None where it is of images.
 
-    frames and stride (see `rrlib.datasets.clips.stream`), skipped (path and reason of each source that could not be
-    used) and crop (None, or scale, size, frames, without_face and, by path of the source, how many frames of it had no
-    face).
+    frames and stride (see `rrlib.datasets.clips.stream`), crop (None, or scale, size, frames, without_face and, by path
+    of the source, how many frames of it had no face), and of what was left out: skipped (path and reason of each source
+    that could not be used), passed_over (reason, count and first path of what is no sample by what it is) and notes
+    (what else was decided, a sentence each).
     """
-    return clips.read_report(folder)
+    return reports.read_report(folder)
 
 
 def frame_report(folder: Path) -> dict[str, Any] | None:
     """The same from frames.json, of a data set whose images are frames of videos; None where they are not."""
-    return clips.read_report(folder, frames.NAME)
+    return reports.read_report(folder, reports.FRAMES)
+
+
+def image_report(folder: Path) -> dict[str, Any] | None:
+    """skipped, passed_over and notes of it from images.json, of a data set of a user's images; None for others."""
+    return reports.read_report(folder, reports.IMAGES)

@@ -13,13 +13,14 @@
 
 import csv
 import hashlib
-import os
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
 
+from rrlib import files
+from rrlib.datasets.found import bad_name, shown
 from rrlib.errors import InputError
 
 NAME = "manifest.csv"
@@ -36,9 +37,8 @@ def write(folder: Path, frame: pd.DataFrame) -> None:
     """
     path = Path(folder, NAME)
     check(frame, str(path))
-    unfinished = path.with_suffix(".part")
-    frame.sort_values("sample").to_csv(unfinished, columns=COLUMNS, index=False, lineterminator="\n")
-    os.replace(unfinished, path)
+    with files.whole(path) as unfinished:
+        frame.sort_values("sample").to_csv(unfinished, columns=list(COLUMNS), index=False, lineterminator="\n")
 
 
 def read(folder: Path) -> pd.DataFrame:
@@ -84,7 +84,7 @@ def check_rows(frame: pd.DataFrame, where: str) -> None:
     """Raise InputError, naming row and value, unless each row by itself is in order, in the columns that are there.
 
     A label is 0 or 1, a split is one of `SPLITS`, a group is not empty. Rows are counted as in the CSV file, whose
-    header is row 1.
+    header is row 1. No text holds a character that ends a line or a page cannot show.
     """
     if frame.empty:
         raise InputError(f"{where} names no image; list real and fake images")
@@ -93,6 +93,13 @@ def check_rows(frame: pd.DataFrame, where: str) -> None:
         "split": (lambda split: split in SPLITS, f"one of {', '.join(SPLITS)}"),
         "group": (lambda group: group != "", "a name that is not empty"),
     }
+    for column in frame.columns.intersection(["sample", "path", "group", "family"]):
+        for row, value in enumerate(frame[column].astype(str), start=2):
+            if complaint := bad_name(value):
+                raise InputError(
+                    f"{where}: row {row} has the {column} '{shown(value)}', but {complaint.replace('its name', 'it')}; "
+                    "rename it"
+                )
     for column in frame.columns.intersection(list(allowed)):
         accepts, meaning = allowed[column]
         for row, value in enumerate(frame[column].astype(str), start=2):
@@ -135,7 +142,7 @@ def grouped_split(
     >>> grouped_split(groups, pd.Series([0, 1, 0, 1, 0, 1]), seed=1).tolist()
     ['train', 'train', 'test', 'test', 'validation', 'validation']
     """
-    classes = labels.groupby(groups).agg(lambda values: tuple(sorted(set(values)))).to_dict()
+    classes = {str(group): tuple(sorted(set(held))) for group, held in labels.groupby(groups)}
     for label, name in CLASSES.items():
         count = sum(label in held for held in classes.values())
         if count < len(fractions):
@@ -143,7 +150,9 @@ def grouped_split(
                 f"the {name} images fall into {count} groups, but {', '.join(fractions)} need one each; "
                 "add images, or name finer groups or the splits in a CSV manifest"
             )
-    seen, dealt, split_of = Counter(), Counter(), {}
+    seen: Counter[int] = Counter()
+    dealt: Counter[tuple[str, int]] = Counter()
+    split_of: dict[str, str] = {}
     # groups that hold both classes come first: those of one class can then even out what they left
     for group in sorted(classes, key=lambda group: (-len(classes[group]), _hash(seed, group))):
         held = classes[group]

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from rrlib.datasets import clips, crops, folder, layouts
+from rrlib.datasets.left_out import LeftOut
 
 
 @dataclass(frozen=True)
@@ -28,13 +29,14 @@ def read_clips(
     seed: int,
     clipping: Clipping,
     keep: Callable[[str, Iterable[np.ndarray]], None],
+    left_out: LeftOut,
     layout: str | dict[str, Any] | None = None,
-    skip: bool = False,
+    group: str | None = None,
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """One row per clip of the source, and what `clips.write_report` is to say of them.
+    """One row per clip of the source, and what `reports.write_report` is to say of them.
 
     `keep` is given each sample with its frames, uint8 (H, W, 3), one after the other. layout: see `layouts.read`.
-    skip: leave out what cannot be used. Raises InputError as `folder.read` or `layouts.read` do.
+    left_out, group: see `folder.read`. Raises InputError as `folder.read` or `layouts.read` do.
     """
     count, stride = clipping.frames, clipping.stride
     faceless: dict[str, int] = {}
@@ -45,13 +47,18 @@ def read_clips(
 
     def attempt(sample: str, path: Path) -> None:
         if crop is None:
-            keep(sample, clips.stream(path, count, stride))
+            keep(sample, clips.stream(path, count, stride, examine=True))
         else:
-            faces, faceless[sample] = crops.cut_out(path, count, stride, crop["scale"], crop["size"])
+            faces, faceless[sample] = crops.cut_out(path, count, stride, crop["scale"], crop["size"], examine=True)
             keep(sample, faces)
 
-    frame, skipped = _rows(source, seed, folder.of_clips(attempt), layout, skip)
-    report = {"frames": count, "stride": stride, "skipped": skipped, "crop": crop}
+    samples = folder.of_clips(attempt)
+    if layout is not None:
+        frame = layouts.read(source, layout, seed, samples, left_out)
+    else:
+        layouts.refuse(source)
+        frame = folder.read(source, seed, samples, left_out, group)
+    report = {"frames": count, "stride": stride, "crop": crop, **left_out.report()}
     if crop is not None:
         counts = {path: faceless[sample] for sample, path in zip(frame["sample"], frame["path"], strict=True)}
         report["crop"] = crop | {
@@ -60,14 +67,3 @@ def read_clips(
             "without_face_by_path": {path: missing for path, missing in counts.items() if missing},
         }
     return frame, report
-
-
-def _rows(
-    source: Path, seed: int, samples: folder.Samples, layout: str | dict[str, Any] | None, skip: bool
-) -> tuple[pd.DataFrame, list[dict]]:
-    """The rows of a source of clips, and what has none: path and reason."""
-    skipped: list[dict] | None = [] if skip else None
-    if layout is not None:
-        return layouts.read(source, layout, seed, samples, skipped)
-    layouts.refuse(source)
-    return folder.read(source, seed, samples, skipped), skipped or []

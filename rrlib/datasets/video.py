@@ -9,10 +9,12 @@ from pathlib import Path
 import av
 import numpy as np
 from av.sidedata.sidedata import Type as SideData
+from av.stream import Disposition
 from av.video.reformatter import Interpolation, VideoReformatter
 
+from rrlib.datasets import memory
 from rrlib.datasets.containers import missing_bytes
-from rrlib.datasets.images import MAX_PIXELS
+from rrlib.datasets.found import shown as told
 from rrlib.errors import InputError
 
 # both keep RGB as it is: nothing is rounded on the way through YCbCr
@@ -24,6 +26,11 @@ LOSSLESS = {
 CONTAINERS = {"format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi"}
 # FFmpeg's fast way darkens deep colours by two levels; on 8 bits it is within one, and it is OpenCV's
 EXACT = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
+STRICT = {"err_detect": "explode"}  # to stop at errors that a player would conceal
+# codecs that leave no zeros standing: 48 of them on end are a hole that a broken copy left
+DENSE, HOLE = ("h264", "hevc", "vp8", "vp9", "av1", "libdav1d"), bytes(48)
+MAX_PIXELS = 2**25  # of a frame: 7680 × 4320 (8K UHD) and a little more
+WORK = 36  # bytes a pixel: the frames that a decoder and its threads hold, and one as RGB
 ALLOWED = "a clip must be a whole MP4, MOV, MKV, WebM or AVI file with two or more frames of one size"
 
 
@@ -51,6 +58,7 @@ def encode(path: Path, frames: np.ndarray, *, fps: int = 25) -> None:
         # bitexact leaves out the muxer's version, random identifiers and the time of writing
         with av.open(str(unfinished.absolute()), "w", format=name, options={"fflags": "+bitexact"}) as container:
             stream = container.add_stream(codec, rate=fps, options=options | {"threads": "1", "flags": "+bitexact"})
+            assert isinstance(stream, av.VideoStream)
             stream.height, stream.width = frames.shape[1:3]
             stream.pix_fmt = pixel_format
             for pixels in frames:
@@ -73,7 +81,7 @@ def decode(path: Path, frames: int, stride: int | None = None) -> np.ndarray:
     return np.stack(list(stream(path, frames, stride)))
 
 
-def stream(path: Path, frames: int, stride: int | None = None) -> Iterator[np.ndarray]:
+def stream(path: Path, frames: int, stride: int | None = None, examine: bool = False) -> Iterator[np.ndarray]:
     """T = `frames` ≥ 1 frames of a video file, one after the other: uint8 (H, W, 3), RGB in [0, 255].
 
     Without `stride`, the video is cut into T parts of equal time and frame i is what is on show in the middle of part
@@ -86,15 +94,31 @@ def stream(path: Path, frames: int, stride: int | None = None) -> Iterator[np.nd
     grey becomes three equal channels, more than 8 bits become 8, and alpha is dropped. Colours are by the file's
     matrix, or BT.601 if it names none. Pixels that are not square stay as they are stored.
 
-    Raises InputError, naming the file and what was found, for anything but a whole video of one size with at least two
-    frames and, of these, at least T or, with `stride`, (T − 1) · stride + 1.
+    Damage: decoders are told to stop at errors that they would conceal (FFmpeg's err_detect=explode), frames that are
+    marked as corrupt are refused, and so are holes of zeros in what H.264, HEVC, VP8, VP9 and AV1 compress.
+    With `examine`, the whole file is decoded, and each frame that the container lists must come (but in AVI). Not
+    caught: changed bytes that decode to something, as HEVC and VP9 let most do, H.264 some and AV1 few. Who must know
+    keeps hashes.
+
+    Memory: videos that are read at the same time take no more than `memory.DECODING`, by an estimate from their size.
+
+    Raises InputError, naming the file and what was found, for anything but a whole video of one size, at most
+    `MAX_PIXELS`, with at least two frames and, of these, at least T or, with `stride`, (T − 1) · stride + 1.
     """
     path = Path(path)
     try:
-        times, duration = _timeline(path)
-        yield from _on_show(path, _wanted(path, times, duration, frames, stride))
+        times, duration, size = _timeline(path)
+        wanted = _wanted(path, times, duration, frames, stride)
+        with memory.DECODING.hold(WORK * size):
+            yield from _on_show(path, wanted, set(times) if examine else None)
     except av.FFmpegError as error:
         raise _damaged(path, f"FFmpeg: {error.strerror}") from error
+
+
+def size(path: Path) -> tuple[int, int]:
+    """Width and height of a video's frames as its header has them, in pixels; raises InputError as `stream` does."""
+    with _opened(Path(path)) as (_, track, _):
+        return track.width, track.height
 
 
 def _wanted(path: Path, times: list[int], duration: int, frames: int, stride: int | None) -> list[int]:
@@ -114,49 +138,63 @@ def _wanted(path: Path, times: list[int], duration: int, frames: int, stride: in
     return [times[bisect_right(times, times[0] + a * duration // b) - 1] for a, b in middles]
 
 
-def _timeline(path: Path) -> tuple[list[int], int]:
-    """When each frame comes on show, in order, and for how long all of them are, in the stream's units."""
-    shown, corrupt = {}, False
-    with _opened(path) as (track, untimed):
-        for packet in track.container.demux(track):
+def _timeline(path: Path) -> tuple[list[int], int, int]:
+    """When each frame comes on show, in order, and for how long all of them are, in the stream's units; its pixels."""
+    shown: dict[int, int] = {}
+    corrupt = hole = False
+    with _opened(path) as (container, track, untimed):
+        size, dense = track.width * track.height, track.codec_context.name in DENSE
+        for packet in container.demux(track):
             corrupt |= packet.is_corrupt
+            hole |= dense and HOLE in bytes(packet)
             if packet.size and not packet.is_discard:
                 time = len(shown) if untimed else packet.pts
                 if time is None:
                     raise _unusable(path, "frames without times", "convert it")
-                shown[time] = 1 if untimed else packet.duration
+                shown[time] = 1 if untimed else packet.duration or 0
     missing = missing_bytes(path)
     if missing or corrupt:
         raise _damaged(path, f"{missing} of its bytes are missing" if missing else "some packets are not whole")
+    if hole:
+        raise _damaged(path, "it has a hole of zeros")
     times = sorted(shown)
     if len(times) < 2:
-        return times, 0
+        return times, 0, size
     last = shown[times[-1]] or (times[-1] - times[0]) // (len(times) - 1)
-    return times, times[-1] + last - times[0]
+    return times, times[-1] + last - times[0], size
 
 
-def _on_show(path: Path, wanted: list[int]) -> Iterator[np.ndarray]:
-    """The frames on show at these times, which never fall: a frame is on show until the next one is."""
+def _on_show(path: Path, wanted: list[int], listed: set[int] | None = None) -> Iterator[np.ndarray]:
+    """The frames on show at these times, which never fall: a frame is on show until the next one is.
+
+    Given the times that are `listed`, all frames are decoded, and one must come for each.
+    """
     converter, left = VideoReformatter(), list(reversed(wanted))
-    held, since = None, None
-    with _opened(path) as (track, untimed):
+    held: av.VideoFrame | None = None
+    since = -(2**63)  # before any time that a container can hold
+    with _opened(path) as (container, track, untimed):
         track.thread_type = "AUTO"
-        for number, frame in enumerate(track.container.decode(track)):
+        track.codec_context.options = STRICT
+        for number, frame in enumerate(container.decode(track)):
             time = number if untimed else frame.pts
             if frame.is_corrupt:
                 raise _damaged(path, f"frame {number} cannot be decoded")
+            if time is None or time <= since:
+                raise _unusable(path, "frames whose times do not rise", "convert it")
             if held is not None:
                 if (frame.width, frame.height) != (held.width, held.height):
                     sizes = f"{held.width} × {held.height} and {frame.width} × {frame.height}"
                     raise _unusable(path, f"frames of {sizes} pixels", "cut it where they change")
-                if time is None or time <= since:
-                    raise _unusable(path, "frames whose times do not rise", "convert it")
                 while left and left[-1] < time:
                     left.pop()
                     yield _pixels(path, held, converter)
             held, since = frame, time
-            if left and left[-1] == time and left[0] == time:
+            if listed is not None:
+                listed.discard(time)
+            elif left and left[-1] == time and left[0] == time:
                 break
+        if listed and not untimed:  # AVI files may hold packets that stand for no frame
+            raise _damaged(path, f"{len(listed)} of its frames cannot be decoded")
         if held is None or since < wanted[-1]:
             raise _damaged(path, "its last frames cannot be decoded")
         for _ in left:
@@ -167,9 +205,9 @@ def _pixels(path: Path, frame: av.VideoFrame, converter: VideoReformatter) -> np
     # one thread: a frame is small, and the decoder has the others
     flags = EXACT if frame.format.components[0].bits > 8 else Interpolation.BILINEAR
     plane = converter.reformat(frame, format="rgb24", interpolation=flags, threads=1).planes[0]
-    stored = np.frombuffer(plane, np.uint8).reshape(frame.height, plane.line_size)
+    stored = np.frombuffer(memoryview(plane), np.uint8).reshape(frame.height, plane.line_size)
     pixels = stored[:, : 3 * frame.width].reshape(frame.height, frame.width, 3)
-    matrix = frame.side_data.get(SideData.DISPLAYMATRIX)
+    matrix = frame.side_data.get(SideData.DISPLAYMATRIX)  # type: ignore[call-overload]  # PyAV's stubs say str
     if matrix is None:
         return pixels.copy()
     # (x, y) is shown at (a x + c y, b x + d y), y downwards
@@ -182,8 +220,8 @@ def _pixels(path: Path, frame: av.VideoFrame, converter: VideoReformatter) -> np
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[av.VideoStream, bool]]:
-    """The video stream of a file, and whether its frames have to be counted because their times cannot be trusted."""
+def _opened(path: Path) -> Iterator[tuple[av.container.InputContainer, av.VideoStream, bool]]:
+    """A file, its video stream, and whether its frames have to be counted because their times cannot be trusted."""
     try:
         with open(path, "rb") as file:
             if not file.read(1):
@@ -198,17 +236,21 @@ def _opened(path: Path) -> Iterator[tuple[av.VideoStream, bool]]:
             raise _damaged(path, f"FFmpeg: {error.strerror}") from error
         raise _unusable(path, "something else", "convert it or take it out") from error
     with container:
-        track = container.streams.best("video")
+        # the picture on the cover of a piece of music is a stream of one frame
+        known = [each for each in container.streams.video if each.codec_context is not None]
+        moving = [each for each in known if not each.disposition & Disposition.attached_pic]
+        best = container.streams.best("video")
+        track = best if best in moving else next(iter(moving), None)
         if track is None:
-            raise _unusable(path, "no video stream", "take it out")
+            raise _unusable(path, "a cover picture and no video stream" if known else "no video stream", "take it out")
         if track.width * track.height > MAX_PIXELS:
             raise _unusable(path, f"{track.width} × {track.height} pixels, more than {MAX_PIXELS}", "scale it down")
         # with B-frames, the times that FFmpeg works out for AVI are wrong
-        yield track, container.format.name == "avi"
+        yield container, track, container.format.name == "avi"
 
 
 def _unusable(path: Path, found: str, remedy: str) -> InputError:
-    return InputError(f"{path}: found {found}, but {ALLOWED}; {remedy}")
+    return InputError(f"{told(path)}: found {found}, but {ALLOWED}; {remedy}")
 
 
 def _damaged(path: Path, what: str) -> InputError:

@@ -4,7 +4,7 @@ from rrlib.detectors.hub import Hub, library
 from rrlib.detectors.preprocessing import Preprocessing
 from rrlib.errors import InputError
 
-IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet
 PATCH = 16
 
 
@@ -25,7 +25,7 @@ def efficientnet_b4(input_size: int = 380) -> Hub:
         batch_norm_momentum=0.01,  # transformers' own 0.99 is TensorFlow's: to torch it is the weight of the new batch
         num_labels=2,
     )
-    return Hub(transformers.EfficientNetForImageClassification(config), Preprocessing(**IMAGENET))
+    return Hub(transformers.EfficientNetForImageClassification(config), Preprocessing(MEAN, STD))
 
 
 def vit_b16(input_size: int = 224) -> Hub:

@@ -1,8 +1,13 @@
 """Detectors by name: `build` for a new one, `load` for a trained one, `check` for one that is only meant."""
 
+import json
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -14,6 +19,7 @@ from rrlib.detectors.architectures import architecture
 from rrlib.detectors.contract import Calibrated
 from rrlib.detectors.keras import INPUT_SIZE, SUFFIXES, load_keras
 from rrlib.detectors.labels import Labels
+from rrlib.detectors.trial import try_out
 from rrlib.errors import InputError
 
 
@@ -42,7 +48,8 @@ def build(name: str, input_size: int, seed: int, labels: Labels | None = None) -
     """A new detector, in train mode, for images or frames of input_size × input_size pixels.
 
     Its weights depend on architecture, input_size and seed alone, or are those that it brings (`hub:`, in eval mode;
-    `python:`, as its factory leaves it); torch's global generator stays as it was. `labels` says which of a hub's label
+    `python:`, as its factory leaves it); the global generators of torch, NumPy and
+    Python stay as they were. `labels` says which of a hub's label
     names are real and fake, as in `labels.columns`. Raises InputError for an unknown architecture or a size that it
     cannot take, and as `hub.hub` and `own.make` do.
 
@@ -50,9 +57,43 @@ def build(name: str, input_size: int, seed: int, labels: Labels | None = None) -
     torch.Size([2, 2])
     """
     chosen = architecture(name)
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)
+    with _seeded(seed):
         return chosen.build(input_size, labels)
+
+
+def try_architecture(name: str, input_size: int, labels: Labels | None = None) -> tuple[str, ...]:
+    """What could not be tried of a detector of this architecture, a sentence each; InputError as `trial.try_out` says.
+
+    It is built, tried, and its weights are given to another that is rebuilt as `load` does, from other random numbers:
+    what would be lost in a checkpoint is told before anything is trained or measured.
+
+    >>> try_architecture("resnet", 32)
+    ()
+    """
+    chosen = architecture(name)
+    detector = build(name, input_size, 0, labels)
+    described = json.loads(json.dumps(chosen.describe(detector)))
+
+    def again() -> nn.Module:
+        with _seeded(1):
+            return chosen.rebuild(described, input_size, name)
+
+    return try_out(detector, input_size, chosen.modality, chosen.frames, name, again)
+
+
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """Inside, the global generators of torch, NumPy and Python begin at `seed`; afterwards they are as before."""
+    numpy, python = np.random.get_state(), random.getstate()  # noqa: NPY002 (another's factory may draw from it)
+    try:
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(seed)
+            np.random.seed(seed % 2**32)  # noqa: NPY002
+            random.seed(seed)
+            yield
+    finally:
+        np.random.set_state(numpy)  # noqa: NPY002
+        random.setstate(python)
 
 
 def load(path: Path, architecture: str | None = None, input_size: int | None = None) -> LoadedDetector:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import safetensors.torch
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from torch import Tensor, nn
 
 from rrlib.errors import InputError
@@ -22,6 +22,7 @@ def save(path: Path, detector: nn.Module, metadata: dict) -> None:
     Metadata values may be anything JSON can hold. `read` asks for "architecture" (what `catalogue.build` takes) and
     "input_size" (pixels); the project also writes "dataset", "seed", "temperature" (save the detector without its
     `Calibrated`), "report", the training report, and what `Architecture.describe` gives.
+    Raises InputError as `tensors` does.
 
     >>> save(Path("resnet.safetensors"), nn.Linear(2, 2), {"seed": 0})
     Traceback (most recent call last):
@@ -32,14 +33,35 @@ def save(path: Path, detector: nn.Module, metadata: dict) -> None:
     if missing := [key for key in REQUIRED if key not in metadata]:
         raise InputError(f"metadata for {path} lacks {' and '.join(missing)}; add what is missing")
     encoded = {key: json.dumps(value, sort_keys=True) for key, value in metadata.items()}
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in detector.state_dict().items()}
+    held = tensors(detector, str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        unfinished.write_bytes(_in_order(safetensors.torch.save(tensors, encoded)))
+        unfinished.write_bytes(_in_order(safetensors.torch.save(held, encoded)))
         os.replace(unfinished, path)
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def tensors(detector: nn.Module, where: str) -> dict[str, Tensor]:
+    """A detector's state dict as a checkpoint holds it: on the processor, contiguous, each with memory of its own.
+
+    Weights that two modules share are written twice, and read into both. Raises InputError, beginning with `where`, for
+    what is no ordinary tensor, such as the packed weights of a quantised layer.
+    """
+    held, seen = {}, set()
+    for name, value in detector.state_dict().items():
+        what = unusual(value) if isinstance(value, Tensor) else f"is a {type(value).__name__}"
+        if what:
+            raise InputError(
+                f"{where} cannot be written: {name} {what}, and a checkpoint holds plain tensors alone; give the "
+                "detector before it was quantised or made sparse"
+            )
+        tensor = value.detach().cpu().contiguous()
+        memory = tensor.untyped_storage().data_ptr()
+        held[name] = tensor.clone() if memory in seen else tensor
+        seen.add(memory)
+    return held
 
 
 def read(path: Path) -> tuple[dict[str, Tensor], dict]:
@@ -55,7 +77,7 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict]:
         with safe_open(path, framework="pt") as file:
             encoded = file.metadata() or {}
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-    except (SafetensorError, OSError) as error:
+    except Exception as error:  # whatever a damaged or foreign file makes of safetensors
         if _is_pickle(path):
             raise InputError(
                 f"{path} is a pickle, which can run code when it is read; give a safetensors file instead"

@@ -1,5 +1,6 @@
 """What every detector keeps to: pixels (N, 3, H, W), float32 in [0, 1], in; logits (N, 2), [real, fake], out."""
 
+import copy
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -128,9 +129,53 @@ def frozen(detector: nn.Module) -> Iterator[nn.Module]:
     modes = [(module, module.training) for module in detector.modules()]
     gradients = [(parameter, parameter.requires_grad) for parameter in detector.parameters()]
     try:
-        yield detector.eval().requires_grad_(False)
+        yield _without_gradients(detector.eval())
     finally:
         for module, training in modes:
             module.training = training
         for parameter, requires_grad in gradients:
             parameter.requires_grad_(requires_grad)
+
+
+@contextmanager
+def private(detector: nn.Module) -> Iterator[nn.Module]:
+    """Inside: a copy of `detector` in eval mode and without gradients of its weights, which may be rearranged at will.
+
+    Where it cannot be copied, it is the detector itself, `frozen`: its flags are afterwards as before, its device and
+    the layout of its weights may not be.
+
+    >>> detector = nn.Linear(2, 2)
+    >>> with private(detector) as copied:
+    ...     copied is detector, copied.training
+    (False, False)
+    """
+    copied, _ = frozen_copy(detector)
+    if copied is not None:
+        yield copied
+    else:
+        with frozen(detector):
+            yield detector
+
+
+def frozen_copy(detector: nn.Module) -> tuple[nn.Module | None, str]:
+    """A deep copy in eval mode, no parameter of which requires a gradient; or None, and why there can be none."""
+    try:
+        return _without_gradients(copy.deepcopy(detector).eval()), ""
+    except Exception as error:  # whatever a handle, a lock or a tensor with a history makes of it
+        return None, said(error)
+
+
+def _without_gradients(detector: nn.Module) -> nn.Module:
+    for parameter in detector.parameters():  # TorchScript has no requires_grad_ for a module
+        parameter.requires_grad_(False)
+    return detector
+
+
+def said(error: BaseException) -> str:
+    """What the exception of another's code says, on one line of at most 200 characters.
+
+    >>> said(KeyError("x"))
+    "KeyError ('x')"
+    """
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__} ({text if len(text) <= 200 else text[:199] + '…'})"

@@ -92,17 +92,20 @@ class MesoInception4Bench(nn.Module):
         return _dense(self, x)
 
 
-ARCHITECTURES = {"meso4-deepfakebench": Meso4Bench, "mesoinception4-deepfakebench": MesoInception4Bench}
+ARCHITECTURES: dict[str, type[Meso4Bench] | type[MesoInception4Bench]] = {
+    "meso4-deepfakebench": Meso4Bench,
+    "mesoinception4-deepfakebench": MesoInception4Bench,
+}
 
 
 def load_meso(source: Path | str | Mapping[str, Tensor], architecture: str) -> Meso4Bench | MesoInception4Bench:
     """The network of that name in eval mode with DeepfakeBench's weights for 256 px, a file or a state dict.
 
-    All names in it begin with `backbone.`; two outputs, real before fake. Raises InputError as `published.read` and
-    `published.fill` do, with the names or shapes that differ.
+    All names in it begin with `backbone.`, or with `module.backbone.` as DataParallel saves them; two outputs, real
+    before fake. Raises InputError as `published.read` and `published.fill` do, with the names or shapes that differ.
     """
     state, where = published.read(source)
-    state = {name.removeprefix("backbone."): tensor for name, tensor in state.items()}
+    state = published.without_prefixes(state, *published.WRAPPED, "backbone.")
     remedy = f"give weights that DeepfakeBench trained, and their own name, {' or '.join(ARCHITECTURES)}"
     return published.fill(ARCHITECTURES[architecture](), state, architecture, where, remedy)
 

@@ -16,16 +16,9 @@ TEMPERATURES = (1e-6, 1e6)
 FIELDS = ("config", "preprocessing", "real", "fake", "modality")
 # Keys of a configuration that have transformers fetch, import or run something that is not in it.
 REFUSED = (
-    "auto_map",
-    "backbone",
-    "custom_",
-    "kernel_config",
-    "use_kernels",
-    "quantization",
-    "timm",
-    "trust_remote_code",
+    *("auto_map", "backbone", "custom_", "kernel_config", "use_kernels", "quantization", "timm", "trust_remote_code"),
+    "_implementation",
 )
-REFUSED += ("_implementation",)
 REPEATS = ("layers", "depth", "blocks", "stages")  # keys whose numbers say how often something is built
 LARGEST_NUMBER, MOST_REPEATS, MOST_VALUES, LONGEST_TEXT, DEEPEST = 1_000_000, 1000, 20_000, 300, 8
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +19,8 @@ from rrlib.detectors.contract import Modality, check_logits
 from rrlib.detectors.descriptions import of_hub
 from rrlib.detectors.labels import Labels
 from rrlib.detectors.preprocessing import Preprocessing, from_config
+from rrlib.detectors.processors import name_of
+from rrlib.detectors.trial import pictures
 from rrlib.errors import InputError
 
 MODALITIES: dict[str, Modality] = {"ForImageClassification": "image", "ForVideoClassification": "video"}
@@ -88,7 +90,7 @@ mine/detector@REVISION with the full hash of a commit
     where = str(source)
     real, fake = label_names.columns(_id2label(config, where), where, labels)
     folder = _folder(source, revision, weights=True)
-    preprocessing = _preprocessing(folder, where)
+    preprocessing = _preprocessing(folder, where, config.get("model_type"))
     detector = Hub(
         _model(folder, where, modality(config, where)), preprocessing, real, fake, modality(config, where)
     ).eval()
@@ -107,7 +109,7 @@ def read_config(source: str | Path, revision: str | None = None) -> dict:
         config = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"{source} holds no config.json; give the folder that save_pretrained wrote") from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise InputError(f"{source}: its config.json is not valid JSON; fetch it again") from None
     if not isinstance(config, dict):
         raise InputError(f"{source}: its config.json holds no model; give the folder that save_pretrained wrote")
@@ -128,7 +130,7 @@ def modality(config: dict, where: str) -> Modality:
 def describe(detector: Hub) -> dict:
     """All of a detector but its weights, as JSON: what `rebuild` needs."""
     return {
-        "config": json.loads(detector.model.config.to_json_string(use_diff=False)),
+        "config": json.loads(cast(Any, detector.model.config).to_json_string(use_diff=False)),
         "preprocessing": asdict(detector.preprocessing),
         "real": detector.real,
         "fake": detector.fake,
@@ -219,14 +221,26 @@ def check_labels(config: dict, where: str, labels: Labels | None) -> None:
     label_names.columns(_id2label(config, where), where, labels)
 
 
-def _preprocessing(folder: Path, where: str) -> Preprocessing:
+def _preprocessing(folder: Path, where: str, model_type: object) -> Preprocessing:
     for name in PREPROCESSORS:
         if (folder / name).is_file():
             try:
-                return from_config(json.loads((folder / name).read_text(encoding="utf-8")), f"{where}: {name}")
-            except json.JSONDecodeError:
+                config = json.loads((folder / name).read_text(encoding="utf-8"))
+            except (ValueError, RecursionError):
                 raise InputError(f"{where}: its {name} is not valid JSON; fetch it again") from None
+            if not isinstance(config, dict):
+                raise InputError(f"{where}: its {name} holds no processor; save the model's image processor there")
+            return from_config(config, f"{where}: {name}", _processor_of(model_type))
     raise InputError(f"{where} holds no {PREPROCESSORS[0]}; save the model's image processor there")
+
+
+def _processor_of(model_type: object) -> str | None:
+    """The type of processor that transformers gives a model whose preprocessor_config.json names none."""
+    library()
+    from transformers.models.auto.image_processing_auto import IMAGE_PROCESSOR_MAPPING_NAMES
+
+    known = IMAGE_PROCESSOR_MAPPING_NAMES.get(str(model_type)) or {}
+    return name_of({"image_processor_type": known.get("torchvision") or known.get("pil")})
 
 
 def _automatic(modality: Modality) -> Any:
@@ -260,18 +274,17 @@ def _model(folder: Path, where: str, modality: Modality) -> nn.Module:
 
 
 def _check_runs(detector: Hub, where: str) -> None:
-    """One black image or clip goes through; a model that resizes nothing leaves the size to its user."""
+    """Two pictures or clips go through; a model that resizes nothing leaves the size to its user."""
     if detector.preprocessing.resize is None:
         return
-    shape = (1, detector.frames or 16, 3, 64, 64) if detector.modality == "video" else (1, 3, 64, 64)
     try:
         with torch.no_grad():
-            logits = detector(torch.zeros(shape))
-    except (RuntimeError, ValueError, TypeError) as error:
+            logits = detector(pictures(64, (detector.frames or 16) if detector.modality == "video" else None))
+    except Exception as error:  # whatever a wrong size makes of transformers
         raise InputError(
             f"{where} cannot take what its preprocessing makes ({_said(error)}); correct its preprocessor_config.json"
         ) from error
-    check_logits(logits, 1, where)
+    check_logits(logits, 2, where)
 
 
 def _said(error: Exception) -> str:

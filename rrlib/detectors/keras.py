@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from pathlib import Path
 
-import h5py
+import h5py  # type: ignore[import-untyped]
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -18,6 +18,7 @@ from rrlib.errors import InputError
 
 PUBLISHED: dict[str, type[Meso4] | type[MesoInception4]] = {"meso4": Meso4, "mesoinception4": MesoInception4}
 INPUT_SIZE = 256
+LARGEST = 1_000_000  # numbers in one array; the largest of MesoNet has 16,384
 SUFFIXES = (".h5", ".hdf5")
 KINDS = {nn.Conv2d: "conv2d", nn.BatchNorm2d: "batch_normalization", nn.Linear: "dense"}
 # Keras's name of a weight → torch's; kernels need their axes turned as well.
@@ -33,6 +34,8 @@ NAMES = {
 
 def load_keras(path: Path, architecture: str) -> Meso4 | MesoInception4:
     """The published detector in the file at `path`, for 256 px, in eval mode, its logit turned from real to fake.
+
+    The file is what Keras's `save_weights` or `save` wrote as HDF5, whatever its suffix.
 
     `architecture` is "meso4" or "mesoinception4". Every layer of the file must have its place and shape in that
     network, and the other way round. Raises InputError for another architecture, an absent file, one that is not
@@ -57,8 +60,8 @@ def load_keras(path: Path, architecture: str) -> Meso4 | MesoInception4:
     for name, layer in layers.items():
         layer.load_state_dict(stored[name], strict=False)  # strict but for torch's own count of batches
     with torch.no_grad():  # the published output is the logit of real, ours of fake
-        detector.classifier[-1].weight.neg_()
-        detector.classifier[-1].bias.neg_()
+        for parameter in detector.classifier[-1].parameters():
+            parameter.neg_()
     return detector.eval()
 
 
@@ -79,15 +82,18 @@ def _read(path: Path) -> dict[str, dict[str, Tensor]]:
         raise InputError(f"{path} is not a file; give the path of a published .h5")
     try:
         with h5py.File(path) as file:
+            whole = file.get("model_weights", file)  # `model.save`, or `save_weights`
             weights = {
                 layer: {
-                    name.split("/")[-1].removesuffix(":0"): file[layer][name][()]
-                    for name in file[layer].attrs["weight_names"].astype(str)
+                    name.split("/")[-1].removesuffix(":0"): _array(whole, f"{layer}/{name}")
+                    for name in whole[layer].attrs["weight_names"].astype(str)
                 }
-                for layer in file.attrs["layer_names"].astype(str)
+                for layer in whole.attrs["layer_names"].astype(str)
             }
-    except (OSError, KeyError, RuntimeError) as error:
-        raise InputError(f"{path} is not a whole HDF5 file of Keras weights ({error}); fetch it again") from error
+    except Exception as error:  # whatever a damaged or foreign file makes of h5py
+        raise InputError(
+            f"{path} is not a whole HDF5 file of Keras weights ({_said(error)}); fetch it again"
+        ) from error
 
     counts: Counter[str] = Counter()
     layers = {}
@@ -98,6 +104,26 @@ def _read(path: Path) -> dict[str, dict[str, Tensor]]:
             NAMES.get(name, name): torch.from_numpy(_torch_order(array)) for name, array in weights[layer].items()
         }
     return layers
+
+
+def _array(group: h5py.Group, name: str) -> np.ndarray:
+    """The floating-point numbers of a data set, once they are known to be few and to lie in the file itself."""
+    at = group
+    for part in name.split("/"):
+        if not isinstance(at.get(part, getlink=True), h5py.HardLink):
+            raise ValueError(f"{name} lies in another file")
+        at = at[part]
+    if at.external or at.is_virtual:
+        raise ValueError(f"{name} lies in another file")
+    if at.size > LARGEST:
+        raise ValueError(f"{name} has {at.size} numbers, more than {LARGEST}")
+    if at.dtype.kind != "f":
+        raise ValueError(f"{name} holds {at.dtype}, not floating-point numbers")
+    return at[()].astype(np.float32)
+
+
+def _said(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
 
 
 def _number(layer: str) -> int:

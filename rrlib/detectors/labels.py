@@ -46,8 +46,8 @@ say which are which with labels: {real: NAME, fake: NAME}
 
 def check_labels(labels: object, where: str) -> None:
     """Raises InputError unless `labels` is {"real": name or names, "fake": name or names}."""
-    shaped = isinstance(labels, Mapping) and set(labels) == {"real", "fake"}
-    if not shaped or not all(_as_list(value) for value in labels.values()):
+    names = labels.values() if isinstance(labels, Mapping) and set(labels) == {"real", "fake"} else [None]
+    if not all(_as_list(value) for value in names):
         raise InputError(f"{where}: labels is {labels!r}; give {{real: NAME, fake: NAME}}, or lists of names")
 
 

@@ -6,14 +6,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import torch
 from torch import nn
 
-from rrlib.detectors.contract import Modality, check_logits
+from rrlib.detectors.contract import Modality, said
+from rrlib.detectors.trial import try_out
 from rrlib.errors import InputError
 
 MODALITIES = ("image", "video")
-FRAMES = 4  # of the clip on which a factory's detector is tried, unless the factory says otherwise
 
 
 def factory(name: str) -> Callable[[int], nn.Module]:
@@ -58,34 +57,26 @@ def sha256(name: str) -> str:
     64
     """
     factory(name)
-    return hashlib.sha256(Path(sys.modules[name.partition(":")[0]].__file__).read_bytes()).hexdigest()
+    file = getattr(sys.modules[name.partition(":")[0]], "__file__", None)
+    if file is None:
+        raise InputError(f"python:{name} has no file whose changes could be told; name a module that has one")
+    return hashlib.sha256(Path(file).read_bytes()).hexdigest()
 
 
 def make(name: str, input_size: int) -> nn.Module:
-    """The detector that the factory makes, once it is known to keep the contract on a black image or clip.
+    """The detector that the factory makes, once it has passed `try_out`.
 
-    Raises InputError as `factory` does, if the factory or its detector raises, and if what comes back is no module or
-    no two logits. The detector's modes are as the factory left them.
+    Raises InputError as `factory` does, if the factory raises or returns no module, and as `try_out` does. The
+    detector's modes are as the factory left them.
     """
     found = factory(name)
     try:
         detector = found(input_size)
     except Exception as error:  # anything may go wrong in another's code
-        raise InputError(f"python:{name} raised {_said(error)} for input_size {input_size}; correct it") from error
+        raise InputError(f"python:{name} raised {said(error)} for input_size {input_size}; correct it") from error
     if not isinstance(detector, nn.Module):
         raise InputError(f"python:{name} returned a {type(detector).__name__}; return a torch.nn.Module")
-    frames = (getattr(found, "frames", FRAMES),) if modality(found) == "video" else ()
-    shape = (1, *frames, 3, input_size, input_size)
-    modes = [(module, module.training) for module in detector.modules()]
-    try:
-        with torch.no_grad():
-            logits = detector.eval()(torch.zeros(shape))
-    except Exception as error:
-        raise InputError(f"python:{name}: its detector raised {_said(error)} for zeros of shape {shape}") from error
-    finally:
-        for module, training in modes:
-            module.training = training
-    check_logits(logits, 1, f"python:{name}: its detector")
+    try_out(detector, input_size, modality(found), getattr(found, "frames", None), f"python:{name}: its detector")
     return detector
 
 
@@ -104,11 +95,7 @@ def _module(module: str, name: str):
             ) from None
         raise InputError(f"python:{name}: {module} needs {error.name}, which is not installed; install it") from None
     except Exception as error:
-        raise InputError(f"python:{name}: {module} raised {_said(error)} as it was imported; correct it") from error
+        raise InputError(f"python:{name}: {module} raised {said(error)} as it was imported; correct it") from error
     finally:
         if added:
             sys.path.remove(here)
-
-
-def _said(error: Exception) -> str:
-    return f"{type(error).__name__} ({' '.join(str(error).split())[:200]})"

@@ -1,19 +1,22 @@
 """What a published model wants done to an image, as a function of pixels that has a gradient."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from rrlib.detectors.processors import PROCESSORS, name_of
 from rrlib.errors import InputError
 
 # frames are drawn by the data set, and pixels are RGB already
 KNOWN = frozenset({"do_resize", "do_center_crop", "do_rescale", "do_normalize", "do_convert_rgb", "do_sample_frames"})
 LARGEST_SIZE = 8192  # pixels
 RESAMPLING = {2: "bilinear", 3: "bicubic"}  # Pillow's numbers
+Three: TypeAlias = tuple[float, float, float]
+Resize: TypeAlias = tuple[int, int] | int | None
 
 
 @dataclass(frozen=True)
@@ -27,9 +30,9 @@ class Preprocessing:
     torch.Size([2, 3, 4, 4])
     """
 
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
-    resize: tuple[int, int] | int | None = None
+    mean: Three
+    std: Three
+    resize: Resize = None
     crop: tuple[int, int] | None = None
     mode: str = "bilinear"
 
@@ -45,33 +48,43 @@ class Preprocessing:
 
     def _resized(self, x: Tensor) -> Tensor:
         height, width = x.shape[2:]
-        size = self.resize
-        if isinstance(size, int):
+        if isinstance(self.resize, int):
             shorter = min(height, width)
-            size = (int(size * height / shorter), int(size * width / shorter))
-        if tuple(size) == (height, width):
+            size = (int(self.resize * height / shorter), int(self.resize * width / shorter))
+        else:
+            size = self.resize or (height, width)
+        if size == (height, width):
             return x
-        x = F.interpolate(x, tuple(size), mode=self.mode, antialias=True)
+        x = F.interpolate(x, size, mode=self.mode, antialias=True)
         return x.clamp(0, 1) if self.mode == "bicubic" else x
 
 
-def from_config(config: Mapping, where: str) -> Preprocessing:
+def from_config(config: Mapping[str, Any], where: str, processor: str | None = None) -> Preprocessing:
     """The preprocessing that a `preprocessor_config.json` of transformers describes.
 
-    Raises InputError, beginning with `where`, for steps that are not known here and for values that are missing.
+    What it leaves open is as transformers' processor of that type has it; `processor` is the type where the file names
+    none. Raises InputError, beginning with `where`, for types and steps that are not known here, and for values that
+    are missing.
 
     >>> config = {"size": 224, "image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5]}
     >>> from_config(config, "mine").resize
     (224, 224)
+    >>> from_config({"image_processor_type": "LevitImageProcessor"}, "mine").resize
+    256
     """
+    name = name_of(config) or processor or ("ConvNextImageProcessor" if "crop_pct" in config else None)
+    if name is not None and name not in PROCESSORS:
+        raise InputError(f"{where} is of type {name}, which is not known here; use a model with another processor")
+    given = {key: each for key, each in config.items() if each is not None or key.startswith("do_")}
+    config = {**PROCESSORS.get(name or "", {}), **given}
     unknown = [key for key, value in config.items() if key.startswith("do_") and value and key not in KNOWN]
     if unknown:
         raise InputError(f"{where} asks for {', '.join(unknown)}, which is not known here; use a model without it")
     try:
-        resize, crop = _geometry(config)
+        resize, crop = _geometry(config, name)
         mean, std = _affine(config)
         mode = RESAMPLING[config.get("resample", 2)]
-    except (KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError, OverflowError) as error:
         raise InputError(
             f"{where} does not say how to prepare an image ({type(error).__name__}: {error}); it needs size, "
             "image_mean, image_std and, as resample, 2 (bilinear) or 3 (bicubic)"
@@ -124,12 +137,17 @@ def _sides(value: object) -> bool:
     return isinstance(value, tuple) and len(value) == 2 and all(_pixels(each) for each in value)
 
 
-def _geometry(config: Mapping) -> tuple[tuple[int, int] | int | None, tuple[int, int] | None]:
-    resize = crop = None
+def _geometry(config: Mapping[str, Any], name: str | None) -> tuple[Resize, tuple[int, int] | None]:
+    resize: Resize = None
+    crop = None
     if config.get("do_resize", True):
         size = config["size"]
-        resize = int(size["shortest_edge"]) if _has_edge(size) else _square(size)
-        if "crop_pct" in config and _has_edge(size):  # ConvNeXT
+        if isinstance(size, int) and not config.get("default_to_square", True):
+            size = {"shortest_edge": size}
+        resize = _edge(size) if isinstance(size, Mapping) and "shortest_edge" in size else _square(size)
+        if name == "LevitImageProcessor" and isinstance(resize, int):
+            resize = int(256 / 224 * resize)
+        elif "crop_pct" in config and isinstance(resize, int):  # ConvNeXT's
             if resize < 384:
                 resize, crop = int(resize / config["crop_pct"]), (resize, resize)
             else:
@@ -139,15 +157,17 @@ def _geometry(config: Mapping) -> tuple[tuple[int, int] | int | None, tuple[int,
     return resize, crop
 
 
-def _has_edge(size: object) -> bool:
-    return isinstance(size, Mapping) and "shortest_edge" in size
+def _edge(size: Mapping[str, Any]) -> int:
+    if "longest_edge" in size:
+        raise ValueError("it bounds the longer side, too")
+    return int(size["shortest_edge"])
 
 
-def _square(size: object) -> tuple[int, int]:
+def _square(size: Any) -> tuple[int, int]:
     return (int(size["height"]), int(size["width"])) if isinstance(size, Mapping) else (int(size), int(size))
 
 
-def _affine(config: Mapping) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def _affine(config: Mapping[str, Any]) -> tuple[Three, Three]:
     """The mean and std that do at once what rescaling from [0, 255] and normalising do one after the other."""
     scale = 255 * config.get("rescale_factor", 1 / 255) if config.get("do_rescale", True) else 255.0
     offset = 1 if config.get("offset") or config.get("rescale_offset") else 0  # ViViT, EfficientNet
@@ -155,12 +175,17 @@ def _affine(config: Mapping) -> tuple[tuple[float, ...], tuple[float, ...]]:
     mean = _three(config["image_mean"]) if normalised else (0.0,) * 3
     std = _three(config["image_std"]) if normalised else (1.0,) * 3
     if config.get("include_top"):  # EfficientNet divides by the standard deviation twice
-        std = tuple(s * t for s, t in zip(std, _three(config["image_std"]), strict=True))
-    return tuple((m + offset) / scale for m in mean), tuple(s / scale for s in std)
+        std = _each(zip(std, _three(config["image_std"]), strict=True), lambda pair: pair[0] * pair[1])
+    return _each(mean, lambda each: (each + offset) / scale), _each(std, lambda each: each / scale)
 
 
-def _three(values: object) -> tuple[float, float, float]:
-    values = tuple(float(value) for value in values)
+def _each(values: Iterable[Any], function: Callable[[Any], float]) -> Three:
+    one, two, three = map(function, values)
+    return one, two, three
+
+
+def _three(values: Any) -> Three:
+    values = [values] * 3 if isinstance(values, int | float) else list(values)
     if len(values) != 3:
         raise ValueError(f"{len(values)} numbers where three are needed")
-    return values
+    return _each(values, float)

@@ -7,12 +7,14 @@ from typing import TypeVar
 
 import safetensors.torch
 import torch
-from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from rrlib.detectors import checkpoints
+from rrlib.detectors.contract import said
 from rrlib.errors import InputError
 
+# torch.compile's and DataParallel's, one within the other
+WRAPPED = ("_orig_mod.", "module.", "_orig_mod.")
 Detector = TypeVar("Detector", bound=nn.Module)
 
 
@@ -48,8 +50,21 @@ def fill(detector: Detector, state: Mapping[str, Tensor], architecture: str, whe
 def _safetensors(path: Path) -> Mapping[str, Tensor]:
     try:
         return safetensors.torch.load_file(path)
-    except (SafetensorError, OSError) as error:
+    except Exception as error:  # whatever a damaged or foreign file makes of safetensors
         raise InputError(f"{path} is not a whole safetensors file ({error}); fetch it again") from error
+
+
+def without_prefixes(state: Mapping[str, Tensor], *prefixes: str) -> dict[str, Tensor]:
+    """A state dict without the names of what a network was wrapped in, in this order; each only if all names have it.
+
+    >>> list(without_prefixes({"module.backbone.fc.bias": torch.zeros(2)}, "module.", "backbone."))
+    ['fc.bias']
+    """
+    found = dict(state)
+    for prefix in prefixes:
+        if found and all(isinstance(name, str) and name.startswith(prefix) for name in found):
+            found = {name.removeprefix(prefix): tensor for name, tensor in found.items()}
+    return found
 
 
 def _pth(path: Path) -> Mapping[str, Tensor]:
@@ -59,9 +74,8 @@ def _pth(path: Path) -> Mapping[str, Tensor]:
         raise InputError(
             f"{path} holds more than tensors, or is no file of torch.save, and was not run; give a state dict"
         ) from None
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        said = " ".join(str(error).split())[:200]
-        raise InputError(f"{path} is not a whole file of torch.save ({said}); fetch it again") from None
+    except Exception as error:  # whatever a damaged file makes of torch
+        raise InputError(f"{path} is not a whole file of torch.save ({said(error)}); fetch it again") from None
     if not isinstance(state, Mapping) or not all(isinstance(tensor, Tensor) for tensor in state.values()):
         raise InputError(f"{path} does not hold a state dict, names with tensors; save model.state_dict() alone")
     return state

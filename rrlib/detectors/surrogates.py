@@ -1,13 +1,14 @@
 """The surrogate of a detector: a copy that gives the same answers in less time, whose gradients an attack follows."""
 
 import copy
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from rrlib.detectors.contract import check_logits, frozen
+from rrlib.detectors.contract import check_logits, frozen, frozen_copy, said
 from rrlib.detectors.layout import to_device
 
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
@@ -26,6 +27,9 @@ class Surrogate(NamedTuple):
 class _Affine(nn.Module):
     """x · scale + shift per channel; None leaves a part out."""
 
+    scale: Tensor | None
+    shift: Tensor | None
+
     def __init__(self, scale: Tensor | None, shift: Tensor | None) -> None:
         super().__init__()
         self.register_buffer("scale", scale)
@@ -39,21 +43,30 @@ class _Affine(nn.Module):
 def surrogate(detector: nn.Module, x: Tensor, name: str = "") -> Surrogate:
     """A frozen copy of `detector` on its device, batch norms folded, checked against the original on the batch `x`.
 
-    It takes the place of the original for gradients only if no label of `x` differs and no probability differs by more
-    than `LARGEST_DIFFERENCE`; else the copy is a plain one. Either way the description says so. Raises InputError,
-    with the detector's `name`, if its logits for `x` break the contract.
+    It takes the place of the original for gradients only if it runs, no label of `x` differs and no probability differs
+    by more than `LARGEST_DIFFERENCE`; else the surrogate is a plain copy, or, where there can be none, the detector
+    itself. Either way the description says so. Raises InputError, with the detector's `name`, if its logits for `x`
+    break the contract.
 
     >>> from rrlib.detectors.catalogue import build
     >>> surrogate(build("resnet", 32, seed=0), torch.rand(2, 3, 32, 32)).description[:35]
     'a copy with 9 batch norms folded in'
     """
-    plain = copy.deepcopy(detector).eval().requires_grad_(False)
+    name = name or type(detector).__name__
+    plain, why = frozen_copy(detector)
+    if plain is None:
+        with frozen(detector), torch.no_grad():
+            check_logits(detector(x), len(x), name)
+        return Surrogate(detector, f"the detector itself: it cannot be copied: {why}")
     with torch.no_grad():
-        expected = check_logits(plain(x), len(x), name or type(detector).__name__).cpu().double().softmax(dim=1)
-        folded, count = fold(plain, x[:1])
-        if count == 0:
-            return Surrogate(plain, "the detector itself: it has no batch norm that follows a convolution")
-        found = folded(x).cpu().double().softmax(dim=1)
+        expected = _probabilities(check_logits(plain(x), len(x), name))
+        try:
+            folded, count = fold(plain, x[:1])
+            if count == 0:
+                return Surrogate(plain, "the detector itself: it has no batch norm to fold into a convolution")
+            found = _probabilities(folded(x))
+        except Exception as error:  # whatever hooks and other languages make of the fold: the detector runs
+            return Surrogate(plain, f"the detector itself: a copy with batch norms folded does not run: {said(error)}")
     difference = float((expected - found).abs().max())
     flipped = int((expected.argmax(dim=1) != found.argmax(dim=1)).sum())
     if difference <= LARGEST_DIFFERENCE and not flipped:
@@ -69,6 +82,10 @@ def surrogate(detector: nn.Module, x: Tensor, name: str = "") -> Surrogate:
     )
 
 
+def _probabilities(logits: Tensor) -> Tensor:
+    return logits.cpu().double().softmax(dim=1)
+
+
 def fold(detector: nn.Module, x: Tensor) -> tuple[nn.Module, int]:
     """A frozen copy of `detector` in eval mode with its batch norms folded, and how many they were.
 
@@ -77,30 +94,50 @@ def fold(detector: nn.Module, x: Tensor) -> tuple[nn.Module, int]:
     takes over the size of the scale; its sign, where it is negative, and the shift stay, the shift behind a max pooling
     that follows, where there is less to add to. What follows what is seen by running `x` through, so it does not matter
     how the network is written; a network that hides a second use of a tensor would come out wrong, which is why
-    `surrogate` compares.
+    `surrogate` compares. A convolution whose weight is computed by hooks keeps its norm.
     """
     folded = copy.deepcopy(detector).eval().requires_grad_(False)
     source, rank = _sources(folded, x)
     count = 0
     for name, module in list(folded.named_modules()):
-        if not isinstance(module, NORMS) or name not in source or module.running_var is None:
+        if not _plain(module, NORMS) or name not in source or "running_var" not in module.state_dict():
             continue
         before = source[name]
         at = folded.get_submodule(before) if before else None
-        if isinstance(at, CONVOLUTIONS):
-            folded.set_submodule(before, fuse_conv_bn_eval(at, module).requires_grad_(False))
+        if at is not None and _plain(at, CONVOLUTIONS):
+            folded.set_submodule(
+                before, fuse_conv_bn_eval(cast(nn.Conv2d, at), cast(nn.BatchNorm2d, module)).requires_grad_(False)
+            )
             folded.set_submodule(name, nn.Identity())
             count += 1
-        elif isinstance(at, nn.ReLU) and isinstance(folded.get_submodule(source.get(before, "")), CONVOLUTIONS):
+        elif isinstance(at, nn.ReLU) and _plain(folded.get_submodule(source.get(before, "")), CONVOLUTIONS):
             pools = [each for each, origin in source.items() if origin == name]
             _fold_across_relu(folded, source[before], name, pools, rank[name])
             count += 1
     return to_device(folded, x.device, x[0]), count
 
 
+def _plain(module: nn.Module | None, kinds: tuple[type[nn.Module], ...]) -> bool:
+    """Whether a module computes as one of these classes does, with a weight of its own and without hooks.
+
+    Spectral and weight norm and pruning compute a weight anew in each forward, so that a folded one would be lost.
+    """
+    base = next((kind for kind in kinds if isinstance(module, kind)), None)
+    if module is None or base is None:
+        return False
+    same = all(getattr(type(module), name, None) is getattr(base, name, None) for name in ("forward", "_conv_forward"))
+    return same and "weight" in module._parameters and not module._forward_pre_hooks and not module._forward_hooks
+
+
 def _fold_across_relu(folded: nn.Module, convolution: str, norm: str, followers: list[str], rank: int) -> None:
     """Convolution → ReLU → batch norm, all by name; `followers` take the norm's output, of so many dimensions."""
-    conv, batch_norm = folded.get_submodule(convolution), folded.get_submodule(norm)
+    # or of one or three dimensions, with the same attributes
+    conv, batch_norm = (
+        cast(nn.Conv2d, folded.get_submodule(convolution)),
+        cast(nn.BatchNorm2d, folded.get_submodule(norm)),
+    )
+    assert batch_norm.running_mean is not None  # `fold` has looked
+    assert batch_norm.running_var is not None
     like = (1, -1) + (1,) * (rank - 2)
     scale = (batch_norm.running_var + batch_norm.eps).rsqrt()
     scale = scale if batch_norm.weight is None else scale * batch_norm.weight
@@ -124,9 +161,9 @@ def _sources(detector: nn.Module, x: Tensor) -> tuple[dict[str, str], dict[str, 
     made_by: dict[int, str] = {}
     runs: dict[str, list[str]] = {}
     rank: dict[str, int] = {}
-    kept = []  # an id is a tensor's own only while the tensor lives
+    kept: list[Tensor] = []  # an id is a tensor's own only while the tensor lives
 
-    def watch(name: str):
+    def watch(name: str) -> Callable:
         def hook(module: nn.Module, inputs: tuple, output: object) -> None:
             if len(inputs) == 1 and isinstance(inputs[0], Tensor) and isinstance(output, Tensor):
                 runs.setdefault(name, []).append(made_by.get(id(inputs[0]), ""))

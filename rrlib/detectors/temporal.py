@@ -71,7 +71,7 @@ class CNNGRU(nn.Module):
         self.input_size = input_size
         self.frame = ResNet(input_size)
         width = self.frame.classifier.in_features
-        self.frame.classifier = nn.Identity()
+        self.frame.set_submodule("classifier", nn.Identity())
         # a cell, not nn.GRU: that one, on NVIDIA's GPUs, has no gradient in eval mode, where detectors are attacked
         self.cell = nn.GRUCell(width, width)
         self.classifier = nn.Linear(width, 2)

@@ -60,8 +60,9 @@ def load_xception(source: Path | str | Mapping[str, Tensor]) -> Xception:
 
     Two dialects are known: timm's `legacy_xception`, and DeepfakeBench's (Yan et al. 2023, arXiv 2307.01426), which
     prefixes everything with `backbone.`, calls the dense layer `last_linear`, and carries a layer `adjust_channel` that
-    its Xception does not use and that is left out here. Both must have two outputs, real before fake. Raises InputError
-    as `published.read` and `published.fill` do, with the names or shapes that differ.
+    its Xception does not use and that is left out here. DataParallel may have put `module.` before all names. Both must
+    have two outputs, real before fake. Raises InputError as `published.read` and `published.fill` do, with the names or
+    shapes that differ.
 
     >>> import torch
     >>> load_xception({"backbone.fc.bias": torch.zeros(2)})  # doctest: +ELLIPSIS
@@ -70,13 +71,13 @@ def load_xception(source: Path | str | Mapping[str, Tensor]) -> Xception:
     rrlib.errors.InputError: the state dict does not fit xception: block1.rep.0.conv1.weight is missing; ...
     """
     state, where = published.read(source)
+    state = published.without_prefixes(state, *published.WRAPPED, "backbone.")
     state = {_timm_name(name): tensor for name, tensor in state.items() if ".adjust_channel." not in f".{name}"}
     remedy = "give weights of timm's legacy_xception or of DeepfakeBench's xception with two outputs"
     return published.fill(Xception(), state, "xception", where, remedy)
 
 
 def _timm_name(name: str) -> str:
-    name = name.removeprefix("backbone.")
     return f"fc.{name.removeprefix('last_linear.')}" if name.startswith("last_linear.") else name
 
 
@@ -104,10 +105,11 @@ class _Block(nn.Module):
         if stride > 1:
             layers.append(nn.MaxPool2d(3, stride, padding=1))
         self.rep = nn.Sequential(*layers)
-        self.skip = self.skipbn = None
+        self.skip: nn.Conv2d | None = None
+        self.skipbn: nn.BatchNorm2d | None = None
         if stride > 1 or widths[-1] != inputs:
             self.skip = nn.Conv2d(inputs, widths[-1], 1, stride, bias=False)
             self.skipbn = nn.BatchNorm2d(widths[-1])
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.rep(x) + (x if self.skip is None else self.skipbn(self.skip(x)))
+        return self.rep(x) + (x if self.skip is None or self.skipbn is None else self.skipbn(self.skip(x)))

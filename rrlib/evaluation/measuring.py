@@ -1,8 +1,7 @@
 """A detector, its data and one attack or several to a result table, batch by batch."""
 
-import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias, cast
 
 import numpy as np
 import pandas as pd
@@ -13,10 +12,11 @@ from tqdm import tqdm
 
 from rrlib import attacks, detectors
 from rrlib.attacks import Clean, Rule
-from rrlib.detectors import Surrogate, batch_to_device, check_logits, frozen, to_device
-from rrlib.evaluation.samples import labelled
+from rrlib.detectors import Surrogate, batch_to_device, check_logits, frozen, private, to_device, try_out
+from rrlib.evaluation.samples import Labelled, labelled
 from rrlib.metrics import probability_shift
 
+Numbers: TypeAlias = np.ndarray | pd.arrays.BooleanArray
 TRIED = 16  # samples on which a surrogate must agree with its detector; of every run, however it is cut into batches
 
 
@@ -73,6 +73,7 @@ def evaluate(
     workers: int = 0,
     fold: bool = True,
     compiled: bool = False,
+    tried: bool = False,
     dataset_name: str = "",
     detector_name: str = "",
 ) -> pd.DataFrame:
@@ -94,6 +95,7 @@ def evaluate(
             it agrees with the detector; `attrs["attacked"]` says which it was. What is reported is always what the
             detector itself says.
         compiled: let torch.compile rewrite the surrogate; for a GPU.
+        tried: the detector is known to keep its contract; else `detectors.try_out` looks first, in some five forwards.
         dataset_name, detector_name: what the table calls them.
 
     Raises InputError if the detector breaks its contract, and for data, epsilons and attacks that cannot be used.
@@ -107,10 +109,13 @@ def evaluate(
     if isinstance(data, DataLoader) and batch_size is None:
         batch_size = data.batch_size
     rules = attack if isinstance(attack, Mapping) else _by_name(attack)
+    dataset = labelled(data)
+    if not tried:
+        _try(detector, dataset[0][0], detector_name)
     return joined(
         batches(
             detector,
-            labelled(data),
+            dataset,
             rules,
             increasing(epsilons),
             distance=distance,
@@ -150,7 +155,7 @@ def joined(parts: Iterable[pd.DataFrame]) -> pd.DataFrame:
 
 def batches(
     detector: nn.Module,
-    dataset: Dataset,
+    dataset: Labelled,
     rules: Mapping[str, Rule],
     epsilons: Sequence[float],
     *,
@@ -168,46 +173,48 @@ def batches(
     """The table's rows, batch after batch, beginning with batch number `first`; memory is that of one batch.
 
     As `evaluate` says, with `dataset` as `samples.labelled` gives it and attacks by name. Batch size, order and
-    `workers` do not change a row beyond the rounding of float32 sums.
+    `workers` do not change a row beyond the rounding of float32 sums. A detector that cannot be copied is used itself;
+    its flags are afterwards as before.
 
     Work per batch: the gradients of each way through the ball that several attacks may share, and at most one forward
     per attack and ε > 0; the clean forward too, unless an attack has asked the same network for its clean gradient.
     """
     name = detector_name or type(detector).__name__
     device = device_of(detector) if device is None else torch.device(device)
-    detector = to_device(copy.deepcopy(detector).eval(), device, dataset[0][0])
-    surrogate = surrogate_of(detector, dataset, device, fold, compiled, name)
-    done = min(first * batch_size, len(dataset))
-    loader = DataLoader(
-        Subset(dataset, range(done, len(dataset))),
-        batch_size=batch_size,
-        num_workers=workers,
-        pin_memory=device.type == "cuda",
-        # every pass over a loader draws a number, without a generator from the global one
-        generator=torch.Generator(),
-    )
-    description = "/".join(filter(None, (dataset_name, name, ", ".join(rules))))
-    with tqdm(total=len(dataset), initial=done, desc=description, unit="sample") as progress:
-        for x, labels, samples in loader:
-            x, labels = batch_to_device(x, device, detector), labels.to(device)
-            clean = Clean(surrogate.detector, x, labels, name)
-            sweeps = attacks.sweep_together(
-                rules, surrogate.detector, x, labels, epsilons, seed=seed, samples=samples, clean=clean
-            )
-            measured = measure(sweeps, detector, x, name)
-            same = surrogate.detector is detector
-            p_clean = probabilities((clean if same else Clean(detector, x, labels, name)).logits())
-            about = dataset.table.iloc[samples.numpy()][["sample", "group"]].reset_index(drop=True)
-            about["label"] = labels.cpu().numpy()
-            tables = [_rows(attack, steps, p_clean, distance, about) for attack, steps in measured.items()]
-            part = pd.concat(tables, ignore_index=True).assign(dataset=dataset_name, detector=name)
-            part.attrs = {"attacked": surrogate.description}
-            yield part
-            progress.update(len(x))
+    with private(detector) as copied:
+        copied = to_device(copied, device, dataset[0][0])
+        surrogate = surrogate_of(copied, dataset, device, fold, compiled, name)
+        done = min(first * batch_size, len(dataset))
+        loader = DataLoader(
+            Subset(cast(Dataset[Any], dataset), range(done, len(dataset))),
+            batch_size=batch_size,
+            num_workers=workers,
+            pin_memory=device.type == "cuda",
+            # every pass over a loader draws a number, without a generator from the global one
+            generator=torch.Generator(),
+        )
+        description = "/".join(filter(None, (dataset_name, name, ", ".join(rules))))
+        with tqdm(total=len(dataset), initial=done, desc=description, unit="sample") as progress:
+            for x, labels, samples in loader:
+                x, labels = batch_to_device(x, device, copied), labels.to(device)
+                clean = Clean(surrogate.detector, x, labels, name)
+                sweeps = attacks.sweep_together(
+                    rules, surrogate.detector, x, labels, epsilons, seed=seed, samples=samples, clean=clean
+                )
+                measured = measure(sweeps, copied, x, name)
+                same = surrogate.detector is copied
+                p_clean = probabilities((clean if same else Clean(copied, x, labels, name)).logits())
+                about = dataset.table.iloc[samples.numpy()][["sample", "group"]].reset_index(drop=True)
+                about["label"] = labels.cpu().numpy()
+                tables = [_rows(attack, steps, p_clean, distance, about) for attack, steps in measured.items()]
+                part = pd.concat(tables, ignore_index=True).assign(dataset=dataset_name, detector=name)
+                part.attrs = {"attacked": surrogate.description}
+                yield part
+                progress.update(len(x))
 
 
 def surrogate_of(
-    detector: nn.Module, dataset: Dataset, device: torch.device, fold: bool, compiled: bool, name: str
+    detector: nn.Module, dataset: Labelled, device: torch.device, fold: bool, compiled: bool, name: str
 ) -> Surrogate:
     """Whose gradients an attack follows: those of `detector`, or of its surrogate if they agree on a few samples.
 
@@ -218,7 +225,7 @@ def surrogate_of(
         first = default_collate([dataset[number][0] for number in range(min(TRIED, len(dataset)))])
         surrogate = detectors.surrogate(detector, batch_to_device(first, device, detector), name)
     if compiled:
-        return Surrogate(torch.compile(surrogate.detector), f"{surrogate.description}; compiled")
+        return Surrogate(cast(nn.Module, torch.compile(surrogate.detector)), f"{surrogate.description}; compiled")
     return surrogate
 
 
@@ -252,6 +259,13 @@ def device_of(detector: nn.Module) -> torch.device:
     return next((parameter.device for parameter in detector.parameters()), torch.device("cpu"))
 
 
+def _try(detector: nn.Module, sample: torch.Tensor, name: str) -> None:
+    """`try_out` at the size of one sample; what is not square is looked at as it is measured."""
+    frames = len(sample) if sample.dim() == 4 else None
+    if sample.shape[-1] == sample.shape[-2]:
+        try_out(detector, sample.shape[-1], "image" if frames is None else "video", frames, name)
+
+
 def _by_name(attack: str | Rule) -> dict[str, Rule]:
     return {attack: attacks.rule(attack)} if isinstance(attack, str) else {str(attack): attack}
 
@@ -266,7 +280,7 @@ def _rows(
     return pd.concat(by_epsilon).sort_index(kind="stable")
 
 
-def _numbers(step: Measured, p_clean: torch.Tensor, distance: str) -> dict[str, object]:
+def _numbers(step: Measured, p_clean: torch.Tensor, distance: str) -> dict[str, Numbers]:
     """The numbers of one epsilon, each (N,)."""
     p_attacked = p_clean if step.p_attacked is None else step.p_attacked
     none = pd.array([pd.NA] * len(p_clean), dtype="boolean")

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 
-from rrlib.detectors import batch_to_device, fold, to_device
+from rrlib.detectors import batch_to_device, surrogate, to_device
 from rrlib.detectors import catalogue as detectors
 from rrlib.devices import resolve
 from rrlib.errors import parsing
@@ -77,7 +77,7 @@ def _of(entry: Detector, study: Study, frames: int, device: torch.device) -> Tim
     x = torch.rand(1, *shape, generator=torch.Generator().manual_seed(0))
     network = to_device(network, device, x[0])
     x = batch_to_device(x, device, network)
-    attacked = fold(network, x)[0] if study.fold else network.requires_grad_(False)
+    attacked = surrogate(network, x).detector if study.fold else network.requires_grad_(False)
     return _timed(attacked, x, lambda logits: (logits[:, 1] - logits[:, 0]).sum())
 
 

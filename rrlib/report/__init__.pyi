@@ -1,3 +1,4 @@
+from . import board as board
 from . import book as book
 from . import figure1 as figure1
 from . import figures as figures

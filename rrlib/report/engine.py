@@ -12,7 +12,7 @@ NAME = "rrlib"
 
 
 class GivenKernel(Engine):
-    """Run the cells in the kernel of `manager`, which ends with them; `begun` gets each cell's code as it begins."""
+    """Run the cells in the kernel of `manager`, which ends with them; `begun` gets the code of each as it begins."""
 
     @classmethod
     def execute_managed_notebook(

@@ -1,6 +1,6 @@
 """Figure 1 of the paper: RR on the left axis and RA on the right, in its forms; panels for images beside video."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -11,6 +11,7 @@ from rrlib.analysis import summary
 from rrlib.errors import InputError
 from rrlib.report.figures import CURVE, RA_LABEL, RR_LABEL, epsilon_axis, plot_line, plot_linearity, styles
 
+GREY = {"color": "0.65"}
 NOTE = "dotted line and marker: RA (right axis)   ·   curve: RR (left axis)"
 
 
@@ -44,11 +45,13 @@ def figure1_by_epsilon(table: pd.DataFrame, tolerance: float) -> Figure:
     return _finish(figure, axes, "dotted: RA (right axis)   ·   solid: RR (left axis)")
 
 
-def figure1_halves(halves: Mapping[str, pd.DataFrame], epsilon: float, attack: str) -> Figure:
+def figure1_halves(
+    halves: Mapping[str, pd.DataFrame], epsilon: float, attack: str, grey: Collection[str] = ()
+) -> Figure:
     """Figure 1 as the paper lays it out: a panel for each half of the study ("image", "video") under one attack.
 
     A half that holds several data sets has a panel for each. Drawn as in `figure1`, with a legend below each panel,
-    as the halves have different detectors.
+    as the halves have different detectors. `grey` are detectors that do not detect here: they are drawn grey.
 
     Raises:
         InputError: for no half, and for an ε or attack that a half does not hold.
@@ -56,7 +59,8 @@ def figure1_halves(halves: Mapping[str, pd.DataFrame], epsilon: float, attack: s
     parts = dict(_half_parts(halves, epsilon, attack))
     figure, axes = _grid(len(parts), columns=min(len(parts), 2), width=4.2, height=4.0)
     for ax, (title, part) in zip(axes, parts.items(), strict=True):
-        _draw(ax, part, styles(part["detector"].unique()))
+        style = styles(part["detector"].unique())
+        _draw(ax, part, {name: look | GREY if name in grey else look for name, look in style.items()})
         ax.set_title(title)
         _legend_below(ax)
     _label_sides(axes)

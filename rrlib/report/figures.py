@@ -1,18 +1,19 @@
 """Result tables to axes. RR from an attack bounds the true RR from above: axis labels say so."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import seaborn as sns
+from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from rrlib import files
 from rrlib.analysis import linearity, summary
 
 EPSILON_LABEL = "ε, radius of the attack (share of the pixel range)"
@@ -21,29 +22,66 @@ RR_LABEL = "RR, robust ratio (upper bound) ↑"
 RA_LABEL = "RA, robust accuracy ↑"
 CURVE = np.linspace(0, 1, 101)  # the tolerances at which a curve RR(τ) is drawn
 MARKERS = "osD^vPX*"
+# seaborn's "colorblind"
+COLORS = ("#0173b2", "#de8f05", "#029e73", "#d55e00", "#cc78bc", "#ca9161", "#fbafe4", "#949494", "#ece133", "#56b4e9")
+# seaborn's "whitegrid" in the size of its "paper", written out, as seaborn takes a while to import
+THEME: dict[Any, Any] = {
+    "axes.axisbelow": True,
+    "axes.edgecolor": ".8",
+    "axes.grid": True,
+    "axes.labelcolor": ".15",
+    "axes.labelsize": 9.6,
+    "axes.linewidth": 1.0,
+    "axes.titlesize": 9.6,
+    "font.size": 9.6,
+    "grid.color": ".8",
+    "legend.fontsize": 8.8,
+    "legend.title_fontsize": 9.6,
+    "lines.linewidth": 1.2,
+    "lines.markersize": 4.8,
+    "lines.solid_capstyle": "round",
+    "patch.edgecolor": "w",
+    "patch.force_edgecolor": True,
+    "patch.linewidth": 0.8,
+    "text.color": ".15",
+    **{f"{axis}tick.color": ".15" for axis in "xy"},
+    **{f"{axis}tick.labelsize": 8.8 for axis in "xy"},
+    **{f"{axis}tick.major.size": 4.8 for axis in "xy"},
+    **{f"{axis}tick.major.width": 1.0 for axis in "xy"},
+    "xtick.bottom": False,
+    "ytick.left": False,
+}
+OWN: dict[Any, Any] = {
+    "axes.prop_cycle": cycler(color=COLORS),
+    "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib: glyphs that no machine lacks
+    "svg.hashsalt": "rrlib",
+    "figure.dpi": 110,
+    "savefig.bbox": "tight",
+    "legend.frameon": False,
+    "image.interpolation": "nearest",
+}
 
 
 def set_style() -> None:
-    """Colours that colour-blind readers can tell apart, and files that repeat byte for byte."""
-    sns.set_theme(context="paper", style="whitegrid", palette="colorblind")
-    mpl.rcParams.update(
-        {
-            "svg.hashsalt": "rrlib",
-            "figure.dpi": 110,
-            "savefig.bbox": "tight",
-            "legend.frameon": False,
-            "image.interpolation": "nearest",
-        }
-    )
+    """Colours that colour-blind readers can tell apart, and files that repeat byte for byte, here and elsewhere.
+
+    What a reader's own matplotlibrc says (LaTeX, other fonts or sizes) is put back to matplotlib's defaults first.
+    """
+    mpl.rcdefaults()
+    mpl.rcParams.update(THEME | OWN)
 
 
 def styles(names: Sequence[str]) -> dict[str, dict]:
     """One colour and one marker per name, the same in every figure of a study."""
-    palette = sns.color_palette("colorblind", max(len(names), 1))
     return {
-        name: {"color": color, "marker": MARKERS[number % len(MARKERS)]}
-        for number, (name, color) in enumerate(zip(names, palette, strict=True))
+        name: {"color": COLORS[number % len(COLORS)], "marker": MARKERS[number % len(MARKERS)]}
+        for number, name in enumerate(names)
     }
+
+
+def shades(count: int) -> list:
+    """`count` colours of viridis, dark to light, its two ends left out."""
+    return list(mpl.colormaps["viridis"](np.linspace(0, 1, count + 2)[1:-1]))
 
 
 def epsilon_axis(ax: Axes, epsilons: Sequence[float]) -> None:
@@ -58,7 +96,7 @@ def plot_by_epsilon(table: pd.DataFrame, tolerances: Sequence[float], ax: Axes) 
     epsilons = sorted(data["epsilon"].unique())
     ra = data[data["measure"] == "RA"]
     plot_line(ax, ra, color="black", marker="o", linestyle="--", label="RA")
-    for tolerance, color in zip(tolerances, sns.color_palette("viridis", len(tolerances)), strict=True):
+    for tolerance, color in zip(tolerances, shades(len(tolerances)), strict=True):
         rr = data[data["tolerance"] == tolerance]
         plot_line(ax, rr, color=color, marker=".", linestyle="-", label=f"RR({tolerance:g})")
     epsilon_axis(ax, epsilons)
@@ -69,7 +107,7 @@ def plot_by_epsilon(table: pd.DataFrame, tolerances: Sequence[float], ax: Axes) 
 def plot_curves(table: pd.DataFrame, ax: Axes) -> None:
     """RR(τ) of one cell, a curve per ε > 0."""
     epsilons = [epsilon for epsilon in sorted(table["epsilon"].unique()) if epsilon > 0]
-    for epsilon, color in zip(epsilons, sns.color_palette("viridis", len(epsilons)), strict=True):
+    for epsilon, color in zip(epsilons, shades(len(epsilons)), strict=True):
         share = summary.robust(table[table["epsilon"] == epsilon], CURVE).mean(axis=0)
         ax.plot(CURVE, share, color=color, label=f"ε = {epsilon:g}", drawstyle="steps-post")
     ax.set(xlim=(0, 1), ylim=(-0.03, 1.03), xlabel=TOLERANCE_LABEL, ylabel=RR_LABEL)
@@ -88,6 +126,8 @@ def plot_linearity(table: pd.DataFrame, ax: Axes) -> None:
 
 def plot_surface(table: pd.DataFrame, ax: Axes, tolerances: Sequence[float] = tuple(np.linspace(0, 1, 11))) -> None:
     """RR(τ, ε) of one cell as a heat map."""
+    import seaborn  # here: of all figures it draws this one
+
     epsilons = sorted(table["epsilon"].unique(), reverse=True)
     surface = [summary.robust(table[table["epsilon"] == epsilon], tolerances).mean(axis=0) for epsilon in epsilons]
     frame = pd.DataFrame(
@@ -95,7 +135,7 @@ def plot_surface(table: pd.DataFrame, ax: Axes, tolerances: Sequence[float] = tu
         index=[f"{epsilon:g}" for epsilon in epsilons],
         columns=[f"{tolerance:.1f}" for tolerance in tolerances],
     )
-    sns.heatmap(
+    seaborn.heatmap(
         frame, ax=ax, vmin=0, vmax=1, cmap="viridis", annot=True, fmt=".2f", annot_kws={"size": 7},
         cbar_kws={"label": RR_LABEL},
     )  # fmt: skip
@@ -139,14 +179,8 @@ def plot_clean(table: pd.DataFrame) -> Figure:
 
 def save(figure: Figure, path: Path) -> None:
     """An SVG that is the same, byte for byte, each time; whole or not at all."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    with files.whole(Path(path)) as unfinished:
         figure.savefig(unfinished, format="svg", metadata={"Date": None})
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def plot_line(ax: Axes, data: pd.DataFrame, *, color, marker: str, linestyle: str, label: str | None) -> None:

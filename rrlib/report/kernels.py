@@ -34,15 +34,14 @@ class Server:
                 env=os.environ | settings(),
                 start_new_session=True,
             )
-        self._socket, self._lines = ours, ours.makefile("rw", encoding="utf-8")
+        self._socket, self._answers = ours, ours.makefile("r", encoding="utf-8")
         self._write(imports)
 
     def __enter__(self) -> "Server":
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._socket.shutdown(socket.SHUT_RDWR)
-        self._lines.close()
+        self._answers.close()
         self._socket.close()
         try:
             self._process.wait(timeout=2)
@@ -53,14 +52,13 @@ class Server:
     def ask(self, question: dict[str, Any]) -> Any:
         """The answer of warm.py; raises ConnectionError when that process has died."""
         self._write(question)
-        line = self._lines.readline()
+        line = self._answers.readline()
         if not line:
             raise ConnectionError("the process that kernels are forked from has died")
         return json.loads(line)
 
     def _write(self, what: object) -> None:
-        self._lines.write(f"{json.dumps(what)}\n")
-        self._lines.flush()
+        self._socket.sendall(f"{json.dumps(what)}\n".encode())
 
 
 class Forked:
@@ -97,6 +95,7 @@ class Forked:
 class Provisioner(LocalProvisioner):
     """Fork a kernel where there is a server; start an interpreter where there is none, or where it cannot fork."""
 
+    process: Any = None  # a `subprocess.Popen`, or a `Forked`
     server: Server | None = None
     status: int | None = None  # how the kernel ended, as `subprocess.Popen.returncode` has it
 
@@ -111,6 +110,11 @@ class Provisioner(LocalProvisioner):
         self.process = Forked(self.server, pid)
         self.pid = self.pgid = pid
         return self.connection_info
+
+    async def send_signal(self, signum: int) -> None:
+        if signum == signal.SIGINT and self.parent and self.parent.shutting_down:
+            return  # it is killed next, and is not to run its page's handlers before that
+        await super().send_signal(signum)
 
     async def poll(self) -> int | None:
         found = await super().poll()
@@ -148,6 +152,13 @@ def manager(folder: Path, server: Server | None) -> AsyncKernelManager:
     ipc = os.name == "posix" and len(file) < SOCKET_PATH
     made = AsyncKernelManager(kernel_spec_manager=specs, connection_file=file, transport="ipc" if ipc else "tcp")
     made.kernel_id = "page"
-    made.provisioner = Provisioner(kernel_id="page", kernel_spec=made.kernel_spec, parent=made)
-    made.provisioner.server = server
+    provisioner = Provisioner(kernel_id=made.kernel_id, kernel_spec=made.kernel_spec, parent=made)
+    provisioner.server = server
+    made.provisioner = provisioner
     return made
+
+
+def status(of: AsyncKernelManager) -> int | None:
+    """How the kernel of `manager` ended: its exit code, the negative number of a signal, None while it runs."""
+    assert isinstance(of.provisioner, Provisioner)
+    return of.provisioner.status

@@ -2,7 +2,6 @@
 
 import ast
 import json
-import os
 import signal
 import sys
 import tempfile
@@ -13,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rrlib import files
 from rrlib.errors import InputError
 
 if TYPE_CHECKING:
@@ -111,13 +111,18 @@ def _statements(code: str) -> list[ast.stmt]:
 
 def _fault(job: Job, server: "Server | None") -> str | None:
     """Make one page; what went wrong, as a sentence."""
+    import nbformat
+
     print(f"page {job.target}", file=sys.stderr)
     try:
-        with _told_of(job.target):  # before the work, not after it
-            job.target.parent.mkdir(parents=True, exist_ok=True)
-        _land(fill(tidy(_run(job, server)), job.parameters), job.target)
+        job.target.parent.mkdir(parents=True, exist_ok=True)  # where that fails, before the work and not after it
+        page = fill(tidy(_run(job, server)), job.parameters)
+        with files.whole(job.target) as unfinished:
+            nbformat.write(page, unfinished)
     except InputError as error:
         return str(error)
+    except OSError as error:
+        return f"{error.filename or job.target}: {error.strerror or error}; free that place and run again"
     return None
 
 
@@ -150,7 +155,15 @@ def _run(job: Job, server: "Server | None") -> "NotebookNode":
         except PapermillExecutionError as error:
             raise _cell_failed(job, error.source, error.ename, error.evalue) from None
         except DeadKernelError:
-            raise _kernel_died(job, begun, manager.provisioner.status) from None
+            raise _kernel_died(job, begun, kernels.status(manager)) from None
+        except RuntimeError as error:  # of a kernel that never answered; jupyter_client has no class for it
+            if "Kernel died before replying" in str(error):
+                raise _kernel_died(job, begun, kernels.status(manager)) from None
+            if "Kernel didn't respond" in str(error):
+                raise InputError(
+                    f"the kernel of {job.source} did not start in a minute; run again on a less busy machine"
+                ) from None
+            raise
     for cell in executed.cells:
         for output in cell.get("outputs", []):
             if output.output_type == "error":  # papermill takes sys.exit() for a good end, with the page half done
@@ -194,28 +207,6 @@ def _kernel_died(job: Job, begun: Sequence[str], status: int | None) -> InputErr
 
 def _first_line(code: str) -> str:
     return code.strip().split("\n")[0]
-
-
-def _land(notebook: "NotebookNode", target: Path) -> None:
-    """Write the page whole or not at all."""
-    import nbformat
-
-    unfinished = target.with_name(f".{target.stem}.{os.getpid()}.ipynb")
-    with _told_of(target):
-        try:
-            nbformat.write(notebook, unfinished)
-            os.replace(unfinished, target)
-        finally:
-            unfinished.unlink(missing_ok=True)
-
-
-@contextmanager
-def _told_of(target: Path) -> Iterator[None]:
-    """Errors of the file system name the page; those of a full disk name nothing by themselves."""
-    try:
-        yield
-    except OSError as error:
-        raise InputError(f"{target} cannot be written ({error.strerror or error}); mend that and run again") from error
 
 
 @contextmanager

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pandas as pd
 from IPython.display import HTML, Markdown
-from matplotlib_inline.backend_inline import set_matplotlib_formats
 
 from rrlib.datasets import Kind
 from rrlib.errors import InputError
@@ -24,6 +23,9 @@ def begin() -> None:
         raise InputError(f"no {PARAMS} in {here} or above it; open the notebook inside the repository")
     os.chdir(root)
     figures.set_style()
+    # here: it ties itself to the IPython that runs when it is imported
+    from matplotlib_inline.backend_inline import set_matplotlib_formats
+
     set_matplotlib_formats("svg", metadata={"Date": None})
 
 
@@ -54,14 +56,15 @@ def noun(definition: Kind) -> str:
     return definition.noun
 
 
-def reading_note(clips: Mapping | None, frames: Mapping | None = None) -> str:
+def reading_note(clips: Mapping | None, frames: Mapping | None = None, images: Mapping | None = None) -> str:
     """How the samples of a data set are read, and what was left out.
 
-    clips, frames: what `clip_report` and `frame_report` of `rrlib.datasets` say of it; both None for images.
+    clips, frames, images: what `clip_report`, `frame_report` and `image_report` of `rrlib.datasets` say of it.
     """
     report = clips or frames
     if report is None:
-        return "Each image is resized to its detector's input size when it is read."
+        said = "Each image is resized to its detector's input size when it is read."
+        return said if images is None else _left_out(said, images)
     chosen = f"{report['stride']} apart, from the middle" if report["stride"] else "evenly spaced over its length"
     said = f"Of each clip {report['frames']} frames are read, {chosen}, and resized to its detector's input size."
     if frames:
@@ -73,6 +76,15 @@ def reading_note(clips: Mapping | None, frames: Mapping | None = None) -> str:
             f"smoothed over time; in {crop['without_face']} of {crop['frames']} frames no face was found, and the "
             "box of the frames around was taken."
         )
+    return _left_out(said, report)
+
+
+def _left_out(said: str, report: Mapping) -> str:
+    """A sentence, and after it what a report says of decisions, of what was passed over and what was skipped."""
+    said = " ".join([said, *report.get("notes", [])])
+    if passed_over := report.get("passed_over"):
+        counts = "; ".join(f"{each['what']}: {each['count']}" for each in passed_over)
+        said += f" Passed over ({counts})."
     skipped = len(report["skipped"])
     if skipped == 0:
         return f"{said} None was left out."

@@ -2,10 +2,10 @@
 
 import pandas as pd
 
-from rrlib import files, study
+from rrlib import analysis, files, study
 from rrlib.analysis import recorded
 from rrlib.errors import InputError
-from rrlib.report import figure1, figures
+from rrlib.report import board, figure1, figures
 from rrlib.study import paths
 
 RESULTS = paths.DATA / "reference.csv"
@@ -19,7 +19,9 @@ def record(found: study.Study) -> list[str]:
     with files.whole(RESULTS) as unfinished:
         rows.to_csv(unfinished, index=False, float_format=f"%.{recorded.DECIMALS}f", lineterminator="\n")
     figures.set_style()
-    figure = figure1.figure1_halves(halves, found.highlight.epsilon, found.highlight.attack)
+    worst = {name: analysis.worst_case(half) for name, half in halves.items()}
+    grey = board.does_not_detect(pd.concat(worst.values(), ignore_index=True))
+    figure = figure1.figure1_halves(worst, found.highlight.epsilon, analysis.WORST_CASE, grey)
     figures.save(figure, FIGURE)
     return [f"{len(rows)} rows in {RESULTS}, and {FIGURE}", "run `dvc commit --force data.dvc` to pin them"]
 

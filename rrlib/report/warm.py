@@ -30,29 +30,32 @@ def serve(channel: socket.socket) -> None:
     """Import what the first line asks for, then answer until the other side closes."""
     lines = channel.makefile("rw", encoding="utf-8")
     preload(json.loads(lines.readline()))
-    kernels: set[int] = set()
+    kernels: set[int] = set()  # that run
     for line in lines:
         question = json.loads(line)
-        if "start" in question:
-            answer = fork(channel, question["start"]) if threading.active_count() == 1 else None
-            kernels.add(answer or 0)
-        else:
+        answer = None
+        if "start" not in question:
             answer = poll(question["poll"])
+            kernels -= {question["poll"]} if answer is not None else set()
+        elif threading.active_count() == 1:
+            answer = fork(channel, question["start"])
+            kernels.add(answer)
         lines.write(f"{json.dumps(answer)}\n")
         lines.flush()
-    for kernel in kernels - {0}:
-        with suppress(ProcessLookupError, ChildProcessError):
-            os.kill(kernel, signal.SIGKILL)
-            os.waitpid(kernel, 0)
+    for kernel in kernels:
+        os.kill(kernel, signal.SIGKILL)
+        os.waitpid(kernel, 0)
 
 
 def preload(statements: Sequence[str]) -> None:
     """Run the import statements; what fails here fails again in its page, which says so."""
-    import ipykernel.kernelapp  # noqa: F401
+    from ipykernel.kernelapp import InteractiveShellApp
 
+    InteractiveShellApp().init_path()  # the working directory, where a kernel has it
     for statement in statements:
-        with suppress(Exception):
+        with suppress(Exception, SystemExit):
             exec(statement, {})
+    sys.stdout.flush()  # or each kernel would say again what the imports said
     gc.collect()
     gc.freeze()  # collections in the kernels leave alone what they share
 
@@ -67,7 +70,7 @@ def fork(channel: socket.socket, arguments: list[str]) -> int:
     try:
         os.setsid()  # signals to a kernel reach what it started, and no one else
         end_with(server)
-        channel.close()
+        os.close(channel.fileno())
         signal.signal(signal.SIGINT, signal.default_int_handler)
         from ipykernel.kernelapp import IPKernelApp
 
@@ -99,7 +102,7 @@ def end_with(parent: int) -> None:
 if __name__ == "__main__":
     end_with(int(sys.argv[1]))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the command, which then closes the socket
-    sys.path[0] = ""  # as in a kernel: the working directory, not the folder of this file
+    del sys.path[0]  # the folder of this file
     os.environ["JPY_PARENT_PID"] = str(os.getpid())  # ipykernel reads it when it is imported
     with socket.socket(fileno=int(sys.argv[2])) as one_end:
         one_end.set_inheritable(False)

@@ -13,6 +13,8 @@ from .inputs import fetch_sources as fetch_sources
 from .look import attack_again as attack_again
 from .look import scores_over_time as scores_over_time
 from .measure import adopt as adopt
+from .measure import adversarial as adversarial
+from .measure import all_tables_of as all_tables_of
 from .measure import basis_of as basis_of
 from .measure import clean_table as clean_table
 from .measure import half_of as half_of
@@ -20,6 +22,7 @@ from .measure import load_test_set as load_test_set
 from .measure import measure as measure
 from .measure import read_results as read_results
 from .measure import samples_at_once as samples_at_once
+from .measure import seed_families as seed_families
 from .measure import table_of as table_of
 from .measure import tables_of as tables_of
 from .measure import videos_of as videos_of

@@ -29,5 +29,5 @@ def check_inputs(study: Study) -> None:
     for name, detector in study.detectors.items():
         if detector.weights and not awaited(detector.weights, sources):
             load_weights(study, name)
-    for dataset, detector in study.pairs():
-        check_module(study, dataset, detector)
+    for pair in study.pairs():
+        check_module(study, *pair)

@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from itertools import groupby
 
 import pandas as pd
-from torch.utils.data import Dataset
 
 from rrlib import datasets, detectors, files
 from rrlib.attacks import Rule
 from rrlib.datasets import manifest
 from rrlib.devices import resolve
-from rrlib.evaluation import Basis, Cell, store, tables, videos
+from rrlib.evaluation import Basis, Cell, Labelled, store, tables, videos
 from rrlib.study import paths
 from rrlib.study.checkpoint import load_detector
 from rrlib.study.params import Half, Study, known
@@ -43,6 +42,12 @@ def table_of(study: Study, cell: Cell) -> pd.DataFrame:
         if store.is_of(table, basis_of(study, cell.dataset, cell.detector), rule, study.epsilons):
             return table
     return tables_of(study, cell.dataset, cell.detector, {cell.attack: rule})[cell.attack]
+
+
+def all_tables_of(study: Study, dataset: str, detector: str) -> pd.DataFrame:
+    """The tables of all attacks on a detector and a data set, one below the other."""
+    attacks = half_of(study, dataset, detector).attacks
+    return _below_each_other([table_of(study, Cell(dataset, detector, attack)) for attack in attacks])
 
 
 def clean_table(study: Study, dataset: str, detector: str) -> pd.DataFrame:
@@ -79,6 +84,24 @@ def basis_of(study: Study, dataset: str, detector: str) -> Basis:
     return _basis(study, dataset, loaded, load_test_set(dataset, loaded.metadata["input_size"]))
 
 
+def adversarial(study: Study) -> list[str]:
+    """The attacks of the study that seek to do harm: all but noise."""
+    rules = study.image.attacks | study.video.attacks
+    return [name for name, rule in rules.items() if rule.adversarial]
+
+
+def seed_families(study: Study) -> dict[str, str]:
+    """Detectors that differ in their training seed alone, each with the name of the first of them."""
+    firsts: dict[tuple, str] = {}
+    found = {
+        name: firsts.setdefault((entry.architecture, entry.input_size, entry.training), name)
+        for name, entry in study.detectors.items()
+        if entry.training is not None
+    }
+    several = {first for first in found.values() if list(found.values()).count(first) > 1}
+    return {name: first for name, first in found.items() if first in several}
+
+
 def half_of(study: Study, dataset: str, detector: str) -> Half:
     """The half of the study that both names belong to; InputError if there is none."""
     known(dataset, study.datasets, "data set")
@@ -87,12 +110,12 @@ def half_of(study: Study, dataset: str, detector: str) -> Half:
     return half
 
 
-def load_test_set(dataset: str, input_size: int) -> Dataset:
+def load_test_set(dataset: str, input_size: int) -> Labelled:
     """The test images at a detector's input size."""
     return datasets.load(paths.dataset_folder(dataset), "test", input_size)
 
 
-def samples_at_once(study: Study, dataset: Dataset) -> int:
+def samples_at_once(study: Study, dataset: Labelled) -> int:
     """`batch_size` counts images; a clip counts as many as it has frames."""
     return max(1, study.batch_size // getattr(dataset, "frames", 1))
 
@@ -136,7 +159,7 @@ def videos_of(study: Study, table: pd.DataFrame) -> pd.DataFrame:
     return videos.by_video(table.assign(dataset=table["dataset"].map(paths.videos_name)), study.distance)
 
 
-def _basis(study: Study, dataset: str, loaded: detectors.LoadedDetector, test: Dataset) -> Basis:
+def _basis(study: Study, dataset: str, loaded: detectors.LoadedDetector, test: Labelled) -> Basis:
     about = {name: loaded.metadata.get(name) for name in ("architecture", "input_size", "temperature", "module", "hub")}
     return Basis(
         samples=_digest_of_samples(dataset),

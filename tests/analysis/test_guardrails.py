@@ -1,125 +1,167 @@
-"""Decisions keep what they promise, on tables whose answers are known."""
+"""Bands: exact references, the promise over many splits of samples whose flips are known, and the words for none."""
 
 import re
 
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from made import cell
+from scipy.stats import binom
 
-from rrlib.analysis import guardrails
-from rrlib.analysis.intervals import paired_bootstrap
+from rrlib.analysis import bands, bands_over_epsilon, card, worst_case
+from rrlib.analysis.guardrails import groups_needed, halves, narrowest_band, promised_band
 from rrlib.errors import InputError
-from rrlib.report import findings
-
-probability = st.floats(0, 1, allow_nan=False)
 
 
-def cell(p_clean, p_attacked, labels, detector="a", epsilon=0.1) -> pd.DataFrame:
-    p_clean, p_attacked = np.asarray(p_clean, dtype=float), np.asarray(p_attacked, dtype=float)
-    samples = [f"s{number:04}" for number in range(len(p_clean))]
-    return pd.DataFrame(
-        {
-            "dataset": "d", "detector": detector, "attack": "pgd", "epsilon": epsilon, "sample": samples,
-            "group": samples, "label": labels, "p_clean": p_clean, "p_attacked": p_attacked,
-            "shift": np.abs(p_clean - p_attacked),
-        }
-    )  # fmt: skip
+def flipping(count: int, seed: int = 0, groups: int | None = None, epsilon: float = 0.1) -> pd.DataFrame:
+    """A fifth of the samples flips, those near the threshold more often; as a worst case."""
+    rng = np.random.default_rng(seed)
+    p_clean, label = rng.random(count), rng.integers(0, 2, count)
+    flips = rng.random(count) < 0.4 * (1 - 2 * np.abs(p_clean - 0.5))
+    p_attacked = np.where(flips, rng.random(count) * 0.5 + 0.5 * (p_clean <= 0.5), p_clean)
+    names = None if groups is None else np.arange(count) % groups
+    return worst_case(cell(p_clean, p_attacked, label, names, epsilon=epsilon))
 
 
-@given(st.lists(st.tuples(probability, probability, st.integers(0, 1)), min_size=1, max_size=40), st.floats(0, 0.99))
-def test_at_most_the_budget_is_decided_and_then_flipped(rows, budget):
-    p_clean, p_attacked, labels = zip(*rows, strict=True)
-    (band,) = guardrails.abstention(cell(p_clean, p_attacked, labels), 0.1, budget).itertuples()
-    assert band.flipped <= budget + 1e-9
-    assert (np.abs(np.subtract(p_clean, p_attacked)) <= band.tolerance).mean() >= 1 - budget - 1e-9
+def test_the_narrowest_band_is_that_of_trying_every_band():
+    rng = np.random.default_rng(1)
+    reach = np.where(rng.random(200) < 0.3, rng.integers(0, 20, 200) / 40, -1.0)
+    for budget in (0, 0.05, 0.1, 0.29, 0.5):
+        tried = next(band for band in np.unique(np.r_[0, reach[reach >= 0]]) if (reach > band).mean() <= budget)
+        assert narrowest_band(reach, budget) == tried
 
 
-def test_no_narrower_band_of_measured_shifts_keeps_the_promise():
-    table = cell(np.linspace(0, 1, 101), np.linspace(0, 1, 101) ** 2, np.arange(101) % 2)
-    (band,) = guardrails.abstention(table, 0.1, budget=0.1).itertuples()
-    narrower = table.loc[table["shift"] < band.tolerance, "shift"].max()
-    assert (table["shift"] <= narrower).mean() < 0.9
+@pytest.mark.parametrize("n", [59, 64, 192, 500])
+def test_independent_samples_have_the_rank_of_the_binomial_tail(n):
+    reach = np.linspace(0.5, 0.01, n)  # everything flips, each at a band of its own
+    allowed = max(k for k in range(n) if binom.cdf(k, n, 0.05) <= 0.05)
+    assert promised_band(reach, np.arange(n), 0.05, 0.95) == reach[allowed]
 
 
-def test_a_detector_that_never_moves_needs_no_band():
-    (band,) = guardrails.abstention(cell([0.9, 0.1, 0.6], [0.9, 0.1, 0.6], [1, 0, 0]), 0.1, 0.05).itertuples()
-    assert (band.tolerance, band.decided, band.flipped) == (0, 1, 0)
-    assert band.right == pytest.approx(2 / 3)
+def test_too_few_groups_promise_nothing_even_without_a_flip():
+    assert groups_needed(0.05) == 59
+    assert np.isnan(promised_band(np.full(58, -1), np.arange(58), 0.05))
+    assert promised_band(np.full(59, -1), np.arange(59), 0.05) == 0
+    assert np.isnan(promised_band(np.full(580, -1), np.arange(580) % 58, 0.05))
 
 
-def test_where_nothing_is_decided_nothing_is_right():
-    (band,) = guardrails.abstention(cell([0.9, 0.1], [0.1, 0.9], [1, 0]), 0.1, 0.0).itertuples()
-    assert band.decided == 0
-    assert np.isnan(band.right)
+def test_neither_the_order_of_samples_nor_equal_reaches_matter():
+    rng = np.random.default_rng(2)
+    reach = np.where(rng.random(300) < 0.3, rng.integers(0, 8, 300) / 16, -1.0)
+    groups, order = rng.integers(0, 100, 300), rng.permutation(300)
+    band = promised_band(reach, groups, 0.1)
+    assert promised_band(reach[order], groups[order], 0.1) == band
+    assert (reach > band).mean() <= 0.1
 
 
-def test_a_budget_outside_its_range_is_refused():
-    with pytest.raises(InputError, match=re.escape("budget is 1.5; it is a share of inputs in [0, 1)")):
-        guardrails.abstention(cell([0.5], [0.5], [0]), 0.1, 1.5)
+@pytest.mark.parametrize("size", [1, 4])
+@pytest.mark.parametrize("alike", [0.0, 0.6])
+def test_the_promise_is_broken_in_at_most_the_stated_share_of_1000_draws(size, alike):
+    """The margin of a flip is uniform and independent of it, so the true flipped share of a band is known."""
+    rng, groups, rate = np.random.default_rng(3), 200 // size, 0.3
+    names, broken = np.repeat(np.arange(groups), size), 0
+    for _ in range(1000):
+        together = np.repeat(rng.random(groups) < alike, size)
+        flips = np.where(together, np.repeat(rng.random(groups), size), rng.random(len(names))) < rate
+        margin = np.where(together, np.repeat(rng.random(groups), size), rng.random(len(names))) / 2
+        band = promised_band(np.where(flips, margin, -1), names, 0.05, 0.9)
+        broken += not np.isnan(band) and rate * (1 - 2 * band) > 0.05
+    assert broken / 1000 <= 0.1 + 2 * np.sqrt(0.1 * 0.9 / 1000)
 
 
-def two_detectors(samples: int = 400) -> pd.DataFrame:
-    """Both keep 80 % right, on different samples; one moves by 0.02 and the other by 0.3, without any flip."""
-    generator = np.random.default_rng(0)
-    labels = generator.integers(0, 2, samples)
-    parts = []
-    for detector, shift in (("steady", 0.02), ("restless", 0.3)):
-        right = generator.random(samples) < 0.8
-        verdict = np.where(right, labels, 1 - labels)
-        p_clean = np.where(verdict == 1, 0.95, 0.05)
-        parts.append(cell(p_clean, np.where(verdict == 1, 0.95 - shift, 0.05 + shift), labels, detector))
-    return pd.concat(parts, ignore_index=True)
+def test_over_1000_splits_the_budget_is_broken_on_the_population_in_at_most_the_stated_share():
+    """Halves of a large table stand for samples of it; what is promised is the flipped share of all of it."""
+    table = flipping(20_000)
+    rng, reach = np.random.default_rng(4), np.where(table["kept"], -1, (table["p_clean"] - 0.5).abs())
+    broken = 0
+    for _ in range(1000):
+        some = rng.choice(len(reach), 150, replace=False)
+        band = promised_band(reach[some], some, 0.05, 0.95)
+        broken += (reach > band).mean() > 0.05
+    assert broken / 1000 <= 0.05
 
 
-def test_detectors_alike_in_ra_and_apart_in_rr_are_found():
-    comparison = guardrails.compare(two_detectors(), tolerance=0.1)
-    (row,) = guardrails.alike_in_ra_apart_in_rr(comparison).itertuples()
-    assert (row.first, row.second) == ("restless", "steady")
-    assert (row.rr_first, row.rr_second, row.rr_difference) == (0, 1, -1)
-    assert row.ra_low <= 0 <= row.ra_high
+def test_a_band_is_found_on_one_half_and_judged_on_the_other():
+    table = flipping(600)
+    finding = halves(table["group"])
+    for row in bands(table, 0.1, 0.05).to_dict("records"):
+        margin = (table["p_clean"] - 0.5).abs()
+        reach = np.where(table["kept"], -1, margin if row["on"] == "clean score" else table["crossed"])
+        assert row["band"] == promised_band(reach[finding], table["group"][finding], 0.05)
+        decided = (margin > row["band"])[~finding]
+        right = ((table["p_clean"] > 0.5) == (table["label"] == 1))[~finding]
+        assert row["decided"] == pytest.approx(decided.mean())
+        assert row["right"] == pytest.approx(right[decided].mean())
+        assert row["flipped"] == pytest.approx((reach[~finding] > row["band"]).mean())
+        assert row["decided_low"] < row["decided"] < row["decided_high"]
+        assert row["bound"] == pytest.approx((table["shift"] > row["band"]).mean())
+        assert (row["verdict"], row["found_on"], row["judged_on"]) == ("promised", 300, 300)
 
 
-def test_the_finding_says_what_the_table_holds():
-    text = findings.main_finding(two_detectors(), tolerance=0.1)
-    assert text.startswith("**Detectors that robust accuracy does not tell apart can differ in robust ratio.**")
-    assert "steady move by at most 0.1 for a share of 1.000 of the samples, and those of restless for 0.000" in text
-    assert "Of 1 comparisons" in text
+def test_the_band_that_rr_offers_is_wider_than_the_narrowest_one():
+    (row, _) = bands(flipping(600), 0.1, 0.05).to_dict("records")
+    assert row["narrowest"] < row["tolerance"]
+    assert row["narrowest"] <= row["band"]
 
 
-def test_the_finding_says_when_there_is_none():
-    table = two_detectors()
-    table = pd.concat([table[table["detector"] == "steady"]] * 2, ignore_index=True)
-    table.loc[len(table) // 2 :, "detector"] = "twin"
-    text = findings.main_finding(table, tolerance=0.1)
-    assert text.startswith("**No two detectors here are alike in robust accuracy and apart in RR(0.1).**")
+def test_a_weak_push_over_the_threshold_needs_a_narrow_band_on_the_attacked_score_only():
+    n = 400
+    table = worst_case(cell(np.full(n, 0.9), np.full(n, 0.49), np.ones(n)))
+    clean, attacked = bands(table, 0.1, 0.05).to_dict("records")
+    assert clean["verdict"] == "decides nothing"
+    assert clean["band"] == pytest.approx(0.4)
+    assert (attacked["verdict"], attacked["decided"]) == ("promised", 1.0)
+    assert attacked["band"] == pytest.approx(0.01)
 
 
-def test_one_detector_cannot_be_compared():
-    table = two_detectors()
-    text = findings.main_finding(table[table["detector"] == "steady"], tolerance=0.1)
-    assert text == "This study holds one detector, so there is nothing to compare."
+def test_with_few_groups_it_says_that_nothing_can_be_promised():
+    for row in bands(flipping(160, groups=32), 0.1, 0.05).to_dict("records"):
+        assert (row["verdict"], row["reason"]) == (
+            "cannot be promised",
+            "cannot be promised with 16 groups: 59 are needed even if nothing flips",
+        )
+        assert np.isnan(row["band"])
+        assert np.isnan(row["decided"])
 
 
-def test_a_comparison_of_one_detector_has_the_columns_of_any_other_and_no_row():
-    table = two_detectors()
-    alone = guardrails.compare(table[table["detector"] == "steady"], 0.1)
-    assert len(alone) == 0
-    assert list(alone) == list(guardrails.compare(table, 0.1))
-    assert list(guardrails.alike_in_ra_apart_in_rr(alone)) == list(alone)
+def test_halves_are_whole_groups_and_the_same_in_any_order():
+    groups = np.array([f"g{number % 40}" for number in range(200)])
+    chosen = halves(groups)
+    assert len(set(groups[chosen])) == len(set(groups[~chosen])) == 20
+    assert not set(groups[chosen]) & set(groups[~chosen])
+    order = np.random.default_rng(5).permutation(200)
+    assert (halves(groups[order]) == chosen[order]).all()
+    assert (halves(groups, salt=1) != chosen).any()
 
 
-def test_the_order_of_rows_does_not_matter():
-    table = two_detectors()
-    first, again = (guardrails.compare(rows, 0.1) for rows in (table, table.sample(frac=1, random_state=1)))
-    pd.testing.assert_frame_equal(first, again)
+def test_the_curve_over_epsilon_has_every_epsilon_but_the_clean_one():
+    table = pd.concat([flipping(200, epsilon=epsilon) for epsilon in (0.0, 0.1, 0.2)])
+    assert bands_over_epsilon(table, 0.05)["epsilon"].tolist() == [0.1, 0.1, 0.2, 0.2]
 
 
-def test_the_interval_is_the_paired_bootstrap_at_the_corrected_level():
-    table = two_detectors()
-    steady, restless = (table[table["detector"] == name] for name in ("steady", "restless"))
-    (row,) = guardrails.compare(table, 0.1).itertuples()
-    a, b = ((part["p_attacked"] > 0.5) == (part["label"] == 1) for part in (restless, steady))
-    low, high = paired_bootstrap(a, b.to_numpy(), steady["group"], draws=20_000, confidence=1 - 0.05 / 2)
-    assert (row.ra_low, row.ra_high) == (pytest.approx(low, abs=0.005), pytest.approx(high, abs=0.005))
+def test_a_card_is_plain_and_says_none_where_a_number_is_missing():
+    row = bands(flipping(160, groups=32), 0.1, 0.05).iloc[0]
+    found = card(row, 0.05, 0.95, checkpoint="sha256:1")
+    assert found["checkpoint"] == "sha256:1"
+    assert found["promise"] == {"budget": 0.05, "confidence": 0.95, "epsilon": 0.1, "band": None}
+    assert {type(value) for value in found["measured"].values()} <= {int, float, str, bool, type(None)}
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: bands(flipping(100), 0.1, 1.5), "budget is 1.5; it is a share of inputs in [0, 1)"),
+        (lambda: bands(flipping(100), 0.3, 0.05), "the table has no rows at ε = 0.3; choose from 0.1"),
+        (
+            lambda: bands(cell([0.9], [0.8], [1]), 0.1, 0.05),
+            "a table of single attacks was given; a guardrail needs worst_case(table)",
+        ),
+        (
+            lambda: bands(flipping(100), 0.1, 0.05, confidence=0.4),
+            "confidence 0.4 was given; use a number between 0.5 and 1, such as 0.95",
+        ),
+    ],
+)
+def test_what_cannot_be_promised_is_refused_in_one_sentence(call, message):
+    with pytest.raises(InputError, match="^" + re.escape(message) + "$"):
+        call()

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from rrlib.analysis import summary
-from rrlib.analysis.intervals import group_bootstrap, wilson
+from rrlib.analysis.intervals import share_interval
+from rrlib.errors import InputError
 
 
 @pytest.fixture
@@ -71,27 +72,39 @@ def test_cells_keep_the_order_of_the_table(many_rows):
     assert found["detector"].drop_duplicates().tolist() == ["resnet", "meso4"]
 
 
-def test_the_interval_is_wilsons_where_no_group_repeats(many_rows):
-    found = summary.by_epsilon(many_rows, [0.3])
-    low, high = wilson(found["value"] * 50, 50)
-    assert found["low"].tolist() == pytest.approx(low.tolist())
-    assert found["high"].tolist() == pytest.approx(high.tolist())
-
-
-def test_the_interval_is_a_bootstrap_over_groups_where_groups_repeat(many_rows):
+def test_the_interval_is_that_of_a_grouped_share(many_rows):
     many_rows["group"] = many_rows["sample"].str[:2]
     part = many_rows.query("dataset == 'faces' and detector == 'meso4' and epsilon == 0.1")
-    low, high = group_bootstrap(part["shift"] <= 0.3, part["group"])
+    low, high, trusted = share_interval(part["shift"] <= 0.3, part["group"])
     found = summary.by_epsilon(part, [0.3]).iloc[1]
-    assert (found["low"], found["high"], found["groups"]) == (pytest.approx(low), pytest.approx(high), 10)
+    assert found[["low", "high", "groups", "trusted"]].tolist() == [low, high, 10, trusted]
+
+
+def test_where_rr_is_1_by_definition_so_is_its_interval(many_rows):
+    many_rows.loc[many_rows["epsilon"] == 0, "shift"] = 0.0
+    found = summary.by_epsilon(many_rows, [0.3, 1.0]).query("measure == 'RR'")
+    sure = (found["epsilon"] == 0) | (found["tolerance"] == 1)
+    assert (found.loc[sure, ["value", "low", "high"]] == 1).all(axis=None)
+    assert (found.loc[~sure, "low"] < 1).all()
+    of_l2 = summary.by_epsilon(many_rows, [1.0], largest=2**0.5).query("measure == 'RR' and epsilon > 0")
+    assert (of_l2["low"] < 1).all()
+
+
+def test_rows_of_named_attacks_or_a_sentence(many_rows):
+    both = pd.concat([many_rows, many_rows.assign(attack="noise")])
+    assert set(summary.of_attacks(both, ["pgd", "cw"])["attack"]) == {"pgd"}
+    with pytest.raises(InputError, match="the table holds none of the attacks fgsm; it holds pgd, noise"):
+        summary.of_attacks(both, ["fgsm"])
 
 
 def test_the_overview_is_the_table_worked_out_by_hand(six_rows):
     found = summary.overview(six_rows, [0.1, 0.2])
-    assert list(found) == [*summary.CELL, "ε", "RA", "RR(0.1)", "RR(0.2)", "stability", "no gradient"]
+    assert list(found) == [
+        *[*summary.CELL, "ε", "clean accuracy", "AUC", "RA", "RR(0.1)", "RR(0.2)", "stability", "no gradient"]
+    ]
     clean, attacked = found.drop(columns=summary.CELL).to_numpy(dtype=float).tolist()
-    assert clean == pytest.approx([0, 2 / 3, 1, 1, 1, 0])
-    assert attacked == pytest.approx([0.1, 1 / 3, 1 / 3, 2 / 3, 1 - 0.625 / 3, 1])
+    assert clean == pytest.approx([0, 2 / 3, 1, 2 / 3, 1, 1, 1, 0])
+    assert attacked == pytest.approx([0.1, 2 / 3, 1, 1 / 3, 1 / 3, 2 / 3, 1 - 0.625 / 3, 1])
 
 
 def test_a_missing_gradient_is_not_counted_as_no_gradient(many_rows):

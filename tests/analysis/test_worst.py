@@ -67,7 +67,7 @@ def test_rr_and_ra_never_rise_with_epsilon(seed):
         assert (np.diff(shares[measure].to_numpy(), axis=1) <= 0).all()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.integers(0, 10_000), st.sampled_from([["noise"], ["noise", "fgsm"], ["pgd"]]))
 def test_one_more_attack_never_raises_rr_or_ra_of_any_sample(seed, some):
     table = random_table(seed, samples=4)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from rrlib.attacks import Clean, rule, sweep
+from rrlib.attacks import Clean, rule, sweep, sweep_together
 from rrlib.detectors.catalogue import build
 from rrlib.evaluation.measuring import evaluate, measure, probabilities
 
@@ -59,8 +59,8 @@ def test_three_attacks_of_one_batch_share_the_clean_gradient():
     clean = Clean(detector, x, labels)
     clean.gradient()
     clean.logits()
-    for name, options in THREE.items():
-        list(measure(sweep(rule(name, **options), detector, x, labels, EPSILONS, clean=clean), detector, x))
+    rules = {name: rule(name, **options) for name, options in THREE.items()}
+    measure(sweep_together(rules, detector, x, labels, EPSILONS, clean=clean), detector, x)
     # the clean gradient serves fgsm, the first of pgd's ten steps at each ε and of cw_l2's fifty points
     assert detector.counts == {"gradients": 1 + 5 * 9 + 49, "forwards": 15}
 
@@ -70,7 +70,8 @@ def test_a_cell_asks_for_one_forward_an_epsilon_and_no_clean_one(in_memory, atta
     detector = Counted(used())
     x, _ = batch()
     labels = detector.detector(x).argmax(dim=1).tolist()
-    evaluate(detector, in_memory(x, labels), rule(attack, **THREE.get(attack, {})), [0, *EPSILONS], fold=False)
+    chosen = rule(attack, **THREE.get(attack, {}))
+    evaluate(detector, in_memory(x, labels), chosen, [0, *EPSILONS], fold=False, tried=True)
     clean_forward = 1 if attack == "noise" else 0  # noise asks for no gradient that could bring it along
     assert detector.counts == {"gradients": gradients, "forwards": PLACED + 5 + clean_forward}
 
@@ -79,7 +80,8 @@ def test_images_that_larger_epsilons_leave_as_they_are_are_looked_at_once():
     detector = Counted(used())
     x, _ = batch()
     wrong = 1 - detector.detector(x).argmax(dim=1)  # so that cw_l2 leaves every sample alone
-    found = list(measure(sweep("cw_l2", detector, x, wrong, [0, *EPSILONS]), detector, x))
+    rules = {"cw_l2": rule("cw_l2")}
+    found = measure(sweep_together(rules, detector, x, wrong, [0, *EPSILONS]), detector, x)["cw_l2"]
     assert detector.counts == {"gradients": 1, "forwards": 1}
     assert [each.epsilon for each in found] == [0, *EPSILONS]
     for each in found[1:]:
@@ -89,7 +91,7 @@ def test_images_that_larger_epsilons_leave_as_they_are_are_looked_at_once():
 
 def test_a_random_start_costs_its_step_at_every_epsilon(in_memory):
     detector = Counted(used())
-    evaluate(detector, in_memory(batch()[0], [0, 1, 0, 1]), rule("pgd", steps=10), EPSILONS, fold=False)
+    evaluate(detector, in_memory(batch()[0], [0, 1, 0, 1]), rule("pgd", steps=10), EPSILONS, fold=False, tried=True)
     assert detector.counts == {"gradients": 5 * 10, "forwards": PLACED + 5 + 1}
 
 

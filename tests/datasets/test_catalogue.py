@@ -166,8 +166,8 @@ def test_a_data_set_of_images_has_no_clip_report(tmp_path):
         ({"crop": {"size": 8}}, ".crop.size is 8; give a whole number of at least 16"),
         (
             {"length": 8},
-            " has the options frames, length, seed, source; the kind clips takes crop, frames, layout, on_error, "
-            "seed, source, stride",
+            " has the options frames, length, seed, source; the kind clips takes crop, frames, group, layout, "
+            "on_error, seed, source, stride",
         ),
     ],
 )

@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from rrlib.datasets import clips, images, video
+from rrlib.datasets import clips, images, reports, video
 from rrlib.datasets.clips import ClipSet
 from rrlib.errors import InputError
 
@@ -128,8 +128,9 @@ def test_what_is_kept_is_decoded_once_and_gives_the_same_item(tmp_path, clip_set
 
 
 def test_a_report_is_read_as_it_was_written(tmp_path):
-    assert clips.read_report(tmp_path) is None
+    assert reports.read_report(tmp_path) is None
     skipped = [{"path": "real/é.mp4", "reason": "found no video"}]
-    clips.write_report(tmp_path, 8, skipped=skipped)
-    assert clips.read_report(tmp_path) == {"frames": 8, "stride": None, "skipped": skipped, "crop": None}
+    reports.write_report(tmp_path, 8, skipped=skipped)
+    how = {"frames": 8, "stride": None, "crop": None}
+    assert reports.read_report(tmp_path) == how | {"skipped": skipped, "passed_over": [], "notes": []}
     assert [path.name for path in tmp_path.iterdir()] == ["clips.json"]

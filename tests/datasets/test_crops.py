@@ -154,3 +154,10 @@ def test_a_data_set_of_crops_counts_frames_without_a_face(real, cv2, tmp_path):
     assert {key: report["crop"][key] for key in ("scale", "size", "frames")} == {**crop, "frames": 24}
     assert manifest.read(tmp_path / "out")["path"].tolist()[0] == "fake/fake0.mkv"
     assert catalogue.load(tmp_path / "out", "test", 48)[0][0].shape == (4, 3, 48, 48)
+
+
+def test_frames_that_would_fill_the_memory_are_refused_before_they_are_decoded(tmp_path, monkeypatch):
+    video.encode(tmp_path / "large.mp4", np.zeros((4, 20, 30, 3), np.uint8))
+    monkeypatch.setattr(crops, "MOST_HELD", 4 * 20 * 30 * 3 - 1)
+    with pytest.raises(InputError, match=r"large\.mp4: 4 frames of 30 × 20 pixels take 0\.0 GiB, but a crop looks at "):
+        crops.cut_out(tmp_path / "large.mp4", 4, None)

@@ -218,8 +218,8 @@ def test_with_crop_the_images_are_the_faces(real, tmp_path):
         ({"crop": {"size": 8}}, ".crop.size is 8; give a whole number of at least 16"),
         (
             {"length": 8},
-            " has the options frames, length, seed, source; the kind frames takes crop, frames, layout, on_error, "
-            "seed, source, stride",
+            " has the options frames, length, seed, source; the kind frames takes crop, frames, group, layout, "
+            "on_error, seed, source, stride",
         ),
     ],
 )

@@ -72,11 +72,62 @@ def test_header_keys_are_sorted_and_the_tensors_begin_on_eight_bytes(path):
 
 def test_a_save_that_fails_leaves_nothing_and_the_old_file_whole(path, detector):
     before = path.read_bytes()
-    detector.register_buffer("twin", detector.classifier.weight.data)  # safetensors refuses shared memory
-    with pytest.raises(RuntimeError, match="share memory"):
+    detector.register_buffer("sparse", torch.eye(2).to_sparse())
+    message = (
+        f"{path} cannot be written: sparse is sparse, and a checkpoint holds plain tensors alone; "
+        "give the detector before it was quantised or made sparse"
+    )
+    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
         checkpoints.save(path, detector, METADATA)
     assert path.read_bytes() == before
     assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+class Twice(nn.Module):
+    """One network under two names, as encoders of two branches are."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one = self.other = build("resnet", 64, seed=0)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.one(x) + self.other(x.flip(-1))
+
+
+class Tied(nn.Module):
+    """Two layers with one weight, one of which sees it as a view; and a buffer that is a part of a larger tensor."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.other = nn.Linear(4, 4), nn.Linear(4, 4)
+        self.other.weight = nn.Parameter(self.one.weight.data.T)
+        both = torch.arange(8.0)
+        self.register_buffer("first", both[:4])
+        self.register_buffer("second", both[4:])
+
+
+@pytest.mark.parametrize("kind", [Twice, Tied])
+def test_shared_weights_are_written_and_read_back(tmp_path, kind):
+    detector, other = kind(), kind()
+    with torch.no_grad():
+        for parameter in detector.parameters():
+            parameter.add_(1)
+    path = tmp_path / "shared.safetensors"
+    checkpoints.save(path, detector, {"architecture": "python:mine:Twice", "input_size": 64})
+    checkpoints.load_into(path, other, "python:mine:Twice")
+    assert all(torch.equal(value, detector.state_dict()[name]) for name, value in other.state_dict().items())
+
+
+def test_what_is_no_tensor_cannot_be_written(tmp_path):
+    class Extra(nn.Linear):
+        def get_extra_state(self) -> dict:
+            return {"threshold": 0.5}
+
+    message = "x.safetensors cannot be written: _extra_state is a dict, and a checkpoint holds plain tensors alone"
+    with pytest.raises(InputError, match=f"^{re.escape(message)}"):
+        checkpoints.save(Path("x.safetensors"), Extra(2, 2), METADATA)
+    with pytest.raises(InputError, match=re.escape("weight holds no numbers (torch's meta device), and a")):
+        checkpoints.save(Path("x.safetensors"), nn.Linear(2, 2, device="meta"), METADATA)
 
 
 def test_metadata_must_say_what_to_build(tmp_path, detector):

@@ -10,6 +10,7 @@ import torch
 from numpy.lib.stride_tricks import sliding_window_view
 from PIL import Image
 
+from rrlib.detectors import load
 from rrlib.detectors.keras import load_keras
 from rrlib.detectors.meso import Meso4, MesoInception4
 from rrlib.errors import InputError
@@ -173,3 +174,69 @@ def test_hdf5_that_keras_did_not_write_is_refused(tmp_path):
 def test_resnet_has_no_published_weights(meso4_h5):
     message = f"{meso4_h5}: no Keras weights are published for resnet; choose meso4 or mesoinception4"
     fails_with(meso4_h5, "resnet", message)
+
+
+def saved_whole(path: Path, target: Path) -> Path:
+    """The same weights as `model.save` writes them: in a group beside the optimizer's, the model as attributes."""
+    with h5py.File(path) as weights, h5py.File(target, "w") as file:
+        group = file.create_group("model_weights")
+        for name in weights:
+            weights.copy(name, group)
+        for key, value in weights.attrs.items():
+            group.attrs[key] = value
+        file.create_group("optimizer_weights").attrs["weight_names"] = np.array([b"Adam/iter:0"])
+        file.attrs["model_config"] = "{}"
+    return target
+
+
+@pytest.mark.parametrize("name", ["whole.h5", "whole.hdf5"])
+def test_a_whole_model_is_read_like_its_weights(meso4_h5, tmp_path, name):
+    found = load(saved_whole(meso4_h5, tmp_path / name), "meso4").detector.state_dict()
+    expected = load_keras(meso4_h5, "meso4").state_dict()
+    assert all(torch.equal(value, expected[key]) for key, value in found.items())
+
+
+KERNEL = "dense_7/dense_7/kernel:0"
+
+
+def external(file: h5py.File, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_bytes(bytes(4 * 1024 * 16))
+    file.create_dataset(KERNEL, (1024, 16), "f4", external=[(str(tmp_path / "secret"), 0, h5py.h5f.UNLIMITED)])
+
+
+def linked(file: h5py.File, tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "other.h5", "w") as other:
+        other["kernel"] = np.zeros((1024, 16), np.float32)
+    file[KERNEL] = h5py.ExternalLink(str(tmp_path / "other.h5"), "kernel")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (external, f"{KERNEL} lies in another file"),
+        (linked, f"{KERNEL} lies in another file"),
+        (
+            lambda file, _: file.create_dataset(KERNEL, (2**20, 2**20), "f4", chunks=(64, 64)),  # claims 4 TiB
+            f"{KERNEL} has {2**40} numbers, more than 1000000",
+        ),
+        (
+            lambda file, _: file.create_dataset(KERNEL, data=np.zeros((1024, 16), np.int8)),
+            f"{KERNEL} holds int8, not floating-point numbers",
+        ),
+    ],
+)
+def test_what_a_file_claims_or_points_to_is_not_read(meso4_h5, tmp_path, change, said):
+    with h5py.File(meso4_h5, "a") as file:
+        del file[KERNEL]
+        change(file, tmp_path)
+    fails_with(meso4_h5, "meso4", f"{meso4_h5} is not a whole HDF5 file of Keras weights ({said}); fetch it again")
+
+
+@pytest.mark.parametrize("names", [[b"dense_7"] * 3 + [b"gone"], [3, 4], "dense_7"])
+def test_names_that_are_none_are_told(meso4_h5, names):
+    with h5py.File(meso4_h5, "a") as file:
+        file.attrs["layer_names"] = names
+    with pytest.raises(
+        InputError, match=r"meso4\.h5 is not a whole HDF5 file of Keras weights \(.+\); fetch it again$"
+    ):
+        load_keras(meso4_h5, "meso4")

@@ -81,6 +81,44 @@ def test_weights_depend_on_the_seed_alone(write):
     assert torch.equal(torch.random.get_rng_state(), state)
 
 
+def test_numpy_and_python_draw_from_the_seed_too(write):
+    write(
+        GOOD
+        + """
+import random
+import numpy as np
+
+def drawn(input_size):
+    made = make(input_size)
+    made.classifier.bias.data = torch.tensor([np.random.rand(), random.random()], dtype=torch.float32)
+    return made
+"""
+    )
+    first, again, other = (catalogue.build("python:mine.model:drawn", 8, seed).classifier.bias for seed in (1, 1, 2))
+    assert torch.equal(first, again)
+    assert (first != other).all()
+
+
+def test_state_outside_the_checkpoint_is_found_before_anything_is_trained(write):
+    write(
+        GOOD
+        + """
+class Projected(Linear):
+    def __init__(self, input_size):
+        super().__init__(16)
+        self.register_buffer("projection", torch.randn(3 * input_size**2, 16) / input_size, persistent=False)
+
+    def forward(self, x):
+        return self.classifier(torch.cos(x.flatten(1) @ self.projection))
+"""
+    )
+    assert catalogue.try_architecture("python:mine.model:make", 8) == ()
+    with pytest.raises(
+        InputError, match=r"^python:mine\.model:Projected answers otherwise after a save and a load, by "
+    ):
+        catalogue.try_architecture("python:mine.model:Projected", 8)
+
+
 def test_a_factory_says_its_modality(write):
     write(GOOD)
     assert catalogue.architecture("python:mine.model:make").modality == "image"
@@ -101,12 +139,15 @@ def test_a_factory_says_its_modality(write):
         ("mine.model:raises", " raised ZeroDivisionError (division by zero) for input_size 8; correct it"),
         ("mine.model:nothing", " returned a NoneType; return a torch.nn.Module"),
         ("mine.model:misfit", ": its detector raised RuntimeError ("),
-        ("mine.model:one", ": its detector returned one logit per sample (shape (1, 1)) where two, [real, fake], are"),
+        ("mine.model:one", ": its detector returned one logit per sample (shape (2, 1)) where two, [real, fake], are"),
         (
             "mine.model:three",
-            ": its detector returned shape (1, 3); a detector returns (1, 2), the logits [real, fake]",
+            ": its detector returned shape (2, 3); a detector returns (2, 2), the logits [real, fake]",
         ),
-        ("mine.model:nan", ": its detector returned NaN or infinite logits for 1 of 1 samples, the first at index 0"),
+        (
+            "mine.model:nan",
+            ": its detector returned NaN or infinite logits for an ordinary picture of shape (2, 3, 8, 8); check",
+        ),
     ],
 )
 def test_each_failure_is_one_sentence(write, name, message):

@@ -224,8 +224,8 @@ def test_probabilities_near_one_are_not_rounded_to_it():
 
 def test_a_detector_that_returns_nan_is_named(brightness, greys):
     message = (
-        "grey returned NaN or infinite logits for 6 of 6 samples, the first at index 0; "
-        "check its weights and that its input is finite and in [0, 1]"
+        "grey returned NaN or infinite logits for an ordinary picture of shape (2, 3, 4, 4); "
+        "check its weights and its normalisation"
     )
     with pytest.raises(InputError, match="^" + re.escape(message) + "$"):
         evaluate(brightness(float("nan")), greys, "pgd", [0.1], dataset_name="faces", detector_name="grey")
@@ -233,12 +233,18 @@ def test_a_detector_that_returns_nan_is_named(brightness, greys):
 
 def test_a_detector_with_one_logit_is_told_what_to_do(greys):
     message = (
-        "grey returned one logit per sample (shape (6, 1)) where two, [real, fake], are needed; "
+        "grey returned one logit per sample (shape (2, 1)) where two, [real, fake], are needed; "
         "wrap it in rrlib.detectors.contract.OneLogit"
     )
     detector = nn.Sequential(nn.Flatten(), nn.Linear(48, 1))
     with pytest.raises(InputError, match="^" + re.escape(message) + "$"):
         evaluate(detector, greys, "pgd", [0.1], dataset_name="faces", detector_name="grey")
+
+
+def test_probabilities_are_not_taken_for_logits(brightness, greys):
+    message = "grey returns probabilities, in [0, 1] and with the sum 1, where logits are due; leave out"
+    with pytest.raises(InputError, match="^" + re.escape(message)):
+        evaluate(nn.Sequential(brightness(SLOPE), nn.Softmax(dim=1)), greys, "pgd", [0.1], detector_name="grey")
 
 
 def test_wrong_epsilons_are_refused_before_any_attack(brightness, greys):

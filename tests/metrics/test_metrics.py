@@ -2,7 +2,6 @@
 
 import math
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.spatial.distance import jensenshannon
+from scipy.stats import ecdf
 from sklearn.metrics import accuracy_score
 from torch import Tensor
 from torchmetrics.classification import MulticlassAccuracy
@@ -18,8 +18,7 @@ from torchmetrics.classification import MulticlassAccuracy
 from rrlib.errors import InputError
 from rrlib.metrics import (
     DISTANCES,
-    RobustAccuracy,
-    RobustRatio,
+    keeps_label,
     probability_shift,
     robust_accuracy,
     robust_ratio,
@@ -123,7 +122,7 @@ def test_a_worst_case_over_attacks_never_raises_rr(shift, tolerance):
 @law
 @given(two_class_pairs)
 def test_of_two_classes_a_flip_needs_a_shift_of_the_distance_to_one_half(pair):
-    flipped = pair[0].argmax(dim=1) != pair[1].argmax(dim=1)
+    flipped = ~keeps_label(*pair)
     margin = (pair[0][:, 1].double() - 0.5).abs()
     assert (probability_shift(*pair)[flipped] >= margin[flipped]).all()
 
@@ -131,7 +130,7 @@ def test_of_two_classes_a_flip_needs_a_shift_of_the_distance_to_one_half(pair):
 @law
 @given(two_class_pairs, unit)
 def test_at_most_one_minus_rr_of_all_inputs_are_decided_and_then_flipped(pair, tolerance):
-    flipped = pair[0].argmax(dim=1) != pair[1].argmax(dim=1)
+    flipped = ~keeps_label(*pair)
     decided = (pair[0][:, 1].double() - 0.5).abs() > tolerance
     bound = 1 - robust_ratio(probability_shift(*pair), tolerance)
     assert (decided & flipped).double().mean() <= bound + 1e-15
@@ -205,10 +204,45 @@ def test_ra_gives_equal_probabilities_to_the_first_class():
 
 
 @law
-@given(shifts, st.lists(unit, max_size=5))
-def test_the_curve_is_rr_at_each_tolerance_in_the_given_order(shift, tolerances):
-    expected = [robust_ratio(shift, tolerance).item() for tolerance in tolerances]
-    assert robust_ratio_curve(shift, tolerances).tolist() == expected
+@given(shifts, st.lists(unit, max_size=5), st.data())
+def test_the_curve_is_rr_at_each_tolerance_in_the_given_order(shift, tolerances, data):
+    kept = torch.tensor(data.draw(st.lists(st.booleans(), min_size=len(shift), max_size=len(shift))))
+    for same_label in (None, kept):
+        expected = [robust_ratio(shift, tolerance, same_label).item() for tolerance in tolerances]
+        assert robust_ratio(shift, tolerances, same_label).tolist() == expected
+        assert robust_ratio_curve(shift, tolerances, same_label).tolist() == expected
+
+
+def test_the_curve_is_scipys_empirical_distribution_function():
+    shift = probability_shift(random_probabilities(200, 2, seed=11), random_probabilities(200, 2, seed=12))
+    tolerances = np.linspace(0, 1, 21)
+    reference = ecdf(shift.numpy()).cdf.evaluate(tolerances)
+    np.testing.assert_allclose(robust_ratio_curve(shift, tolerances), reference, rtol=0, atol=1e-15)
+
+
+@pytest.mark.parametrize("distance", DISTANCES)
+def test_one_probability_of_two_gives_what_both_give(distance):
+    p, q = (random_probabilities(50, 2, seed)[:, 1].double() for seed in (13, 14))
+    both = probability_shift(two_classes(p), two_classes(q), distance)
+    torch.testing.assert_close(probability_shift(p, q, distance), both, rtol=0, atol=1e-7)
+    labels = torch.randint(2, (50,), generator=torch.Generator().manual_seed(15))
+    assert robust_accuracy(p, labels) == robust_accuracy(two_classes(p), labels)
+    assert torch.equal(keeps_label(p, q), keeps_label(two_classes(p), two_classes(q)))
+
+
+@pytest.mark.parametrize("distance", ["linf", "tv"])
+def test_the_shift_of_one_probability_of_two_is_its_plain_difference(distance):
+    p, q = torch.tensor([0.3], dtype=torch.float64), torch.tensor([0.2], dtype=torch.float64)
+    assert (1 - q) - (1 - p) > 0.1 > p - q  # what 1 − p would have done
+    assert probability_shift(p, q, distance) == p - q
+
+
+@pytest.mark.parametrize("threshold", [0, 0.2, 0.5, 0.9, 1])
+def test_ra_at_a_threshold_is_the_accuracy_of_sklearn(threshold):
+    p = random_probabilities(101, 2, seed=16)
+    labels = torch.randint(2, (101,), generator=torch.Generator().manual_seed(17))
+    reference = accuracy_score(labels, p[:, 1].double() > threshold)
+    assert robust_accuracy(p, labels, threshold) == robust_accuracy(p[:, 1], labels, threshold) == reference
 
 
 def test_float32_one_tenth_lies_above_the_tolerance_one_tenth():
@@ -221,61 +255,10 @@ def test_float32_one_tenth_lies_above_the_tolerance_one_tenth():
 
 def test_a_changed_label_is_not_robust_where_the_same_label_is_required():
     p, q = torch.tensor([[0.51, 0.49], [0.9, 0.1]]), torch.tensor([[0.49, 0.51], [0.88, 0.12]])
-    same_label = p.argmax(dim=1) == q.argmax(dim=1)
-    assert robust_ratio(probability_shift(p, q), tolerance=0.1) == 1
-    assert robust_ratio(probability_shift(p, q), tolerance=0.1, same_label=same_label) == 0.5
-
-
-# Metrics over batches and processes
-
-
-@pytest.mark.parametrize("require_same_label", [False, True])
-@pytest.mark.parametrize("distance", DISTANCES)
-def test_metrics_over_uneven_batches_equal_the_functions(distance, require_same_label):
-    p, q = random_probabilities(23, 3, seed=4), random_probabilities(23, 3, seed=5)
-    labels = torch.randint(3, (23,), generator=torch.Generator().manual_seed(6))
-    rr, ra = RobustRatio(0.4, distance, require_same_label), RobustAccuracy()
-    sizes = [7, 1, 0, 15]
-    for clean, attacked, batch_labels in zip(p.split(sizes), q.split(sizes), labels.split(sizes), strict=True):
-        rr.update(clean, attacked)
-        ra.update(attacked, batch_labels)
-    same_label = p.argmax(dim=1) == q.argmax(dim=1) if require_same_label else None
-    assert rr.compute() == robust_ratio(probability_shift(p, q, distance), 0.4, same_label)
-    assert 0 < rr.compute() < 1
-    assert ra.compute() == robust_accuracy(q, labels)
-
-
-def test_a_metric_called_on_a_batch_returns_that_batch_and_keeps_the_whole():
-    p, q = random_probabilities(8, 2, seed=7), random_probabilities(8, 2, seed=8)
-    metric = RobustRatio(0.3)
-    for rows in (slice(0, 3), slice(3, 8)):
-        assert metric(p[rows], q[rows]) == robust_ratio(probability_shift(p[rows], q[rows]), 0.3)
-    assert metric.compute() == robust_ratio(probability_shift(p, q), 0.3)
-
-
-def accumulate_on_one_rank(rank: int, folder: str) -> None:
-    torch.set_num_threads(1)
-    torch.distributed.init_process_group("gloo", f"file://{folder}/rendezvous", rank=rank, world_size=2)
-    p, q = random_probabilities(10, 2, seed=9), random_probabilities(10, 2, seed=10)
-    rows = slice(0, 7) if rank == 0 else slice(7, 10)
-    rr, ra = RobustRatio(0.4), RobustAccuracy()
-    rr.update(p[rows], q[rows])
-    ra.update(q[rows], torch.zeros(10, dtype=torch.long)[rows])
-    Path(folder, str(rank)).write_text(f"{rr.compute().item()} {ra.compute().item()}")
-    torch.distributed.destroy_process_group()
-
-
-def test_two_processes_add_up_to_the_whole(tmp_path):
-    torch.multiprocessing.spawn(accumulate_on_one_rank, (str(tmp_path),), nprocs=2)
-    p, q = random_probabilities(10, 2, seed=9), random_probabilities(10, 2, seed=10)
-    rr, ra = robust_ratio(probability_shift(p, q), 0.4), robust_accuracy(q, torch.zeros(10, dtype=torch.long))
-    for rank in (0, 1):
-        assert (tmp_path / str(rank)).read_text() == f"{rr.item()} {ra.item()}"
-
-
-def test_more_is_better_for_both_metrics():
-    assert RobustAccuracy.higher_is_better
-    assert RobustRatio.higher_is_better
+    shift, same_label = probability_shift(p, q), keeps_label(p, q)
+    assert robust_ratio(shift, tolerance=0.1) == 1
+    assert robust_ratio(shift, tolerance=0.1, same_label=same_label) == 0.5
+    assert robust_ratio_curve(shift, [0, 0.1], same_label=same_label).tolist() == [0, 0.5]
 
 
 # Failures
@@ -369,8 +352,6 @@ def test_a_tolerance_that_is_negative_or_not_finite_is_refused(tolerance):
         robust_ratio(torch.zeros(1), tolerance)
     with pytest.raises(InputError, match=message):
         robust_ratio_curve(torch.zeros(1), [0.5, tolerance])
-    with pytest.raises(InputError, match=message):
-        RobustRatio(tolerance)
 
 
 def test_same_label_of_another_length_is_refused():
@@ -389,17 +370,8 @@ def test_an_unknown_distance_is_refused_with_the_known_ones():
     message = "distance.l1 is not known; choose from linf, tv, l2, js"
     with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
         probability_shift(HALF, HALF, distance="l1")
-    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
-        RobustRatio(distance="l1")
 
 
 def test_a_share_of_no_samples_is_refused():
     with pytest.raises(InputError, match=NO_SAMPLES):
         robust_accuracy(torch.empty(0, 2), torch.empty(0, dtype=torch.long))
-
-
-@pytest.mark.parametrize("metric", [RobustAccuracy, RobustRatio])
-@pytest.mark.filterwarnings("ignore:The ``compute`` method of metric:UserWarning")
-def test_a_metric_without_samples_has_no_value(metric):
-    with pytest.raises(InputError, match=NO_SAMPLES):
-        metric().compute()

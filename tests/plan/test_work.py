@@ -17,7 +17,7 @@ from rrlib.plan.work import Calls, Samples
 from rrlib.study import load
 from rrlib.study.paths import dataset_folder
 
-PLACED = 1  # the first sample is shown to the detector once, to see how it may be laid out; no plan counts it
+PLACED = 2  # the first sample is shown to the detector twice, to see how it may be laid out; no plan counts it
 
 
 class Counting(nn.Module):
@@ -54,7 +54,7 @@ def test_measuring_costs_what_the_plan_says(in_memory, names):
     detector = Counting(build("resnet", 32, seed=0).eval(), counts)
     images = in_memory(torch.rand(5, 3, 32, 32, generator=torch.Generator().manual_seed(0)), [0, 1, 0, 1, 0])
     rules = {name: ATTACKS[name] for name in names}
-    evaluate(detector, images, rules, [0, 0.01, 0.1], batch_size=2, fold=False)
+    evaluate(detector, images, rules, [0, 0.01, 0.1], batch_size=2, fold=False, tried=True)
     calls = work.calls_of_attacks(rules.values(), (0, 0.01, 0.1), fold=False)
     assert counts["gradients"] == 5 * calls.gradients
     assert counts["forwards"] - PLACED == 5 * calls.forwards
@@ -64,7 +64,7 @@ def test_clean_rows_cost_one_forward(in_memory):
     counts = dict.fromkeys(("gradients", "weights", "forwards"), 0)
     detector = Counting(build("resnet", 32, seed=0).eval(), counts)
     images = in_memory(torch.rand(5, 3, 32, 32, generator=torch.Generator().manual_seed(0)), [0, 1, 0, 1, 0])
-    evaluate(detector, images, {"fgsm": ATTACKS["fgsm"]}, [0], fold=False)
+    evaluate(detector, images, {"fgsm": ATTACKS["fgsm"]}, [0], fold=False, tried=True)
     assert work.calls_of_attacks([ATTACKS["fgsm"]], [0], fold=False) == Calls(0, 1)
     assert (counts["gradients"], counts["forwards"] - PLACED) == (0, 5)
 

@@ -1,9 +1,11 @@
 """Figures: what is drawn is what the table holds, and the same table is the same file."""
 
+import matplotlib.colors as mcolors
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+import seaborn
 from drawn import cell, lines, value
 
 from rrlib.analysis import linearity, summary
@@ -20,6 +22,22 @@ def style():
 @pytest.fixture
 def ax():
     return plt.figure().add_subplot()
+
+
+def test_the_style_is_seaborns_whatever_a_reader_has_set():
+    plt.rcParams.update({"text.usetex": True, "font.size": 30, "lines.linewidth": 7, "savefig.transparent": True})
+    figures.set_style()
+    ours = dict(plt.rcParams)
+    plt.rcdefaults()
+    seaborn.set_theme(context="paper", style="whitegrid", palette="colorblind")
+    seaborns = dict(plt.rcParams)
+    assert mcolors.to_rgba_array(figures.COLORS) == pytest.approx(
+        mcolors.to_rgba_array(seaborns["axes.prop_cycle"].by_key()["color"])
+    )
+    rest = ours.keys() - figures.OWN.keys()
+    differ = {key for key in rest if ours[key] != seaborns[key] and ours[key] != pytest.approx(seaborns[key])}
+    unseen = {f"{axis}tick.minor.{key}" for axis in "xy" for key in ("size", "width")}  # no figure has minor ticks
+    assert differ - unseen == {"image.cmap"}
 
 
 @pytest.mark.parametrize("count", [1, 4, 8])

@@ -63,6 +63,15 @@ def test_a_page_says_how_its_clips_were_read_and_what_was_left_out():
     )
 
 
+def test_a_page_of_images_says_what_was_decided_passed_over_and_left_out():
+    passed_over = [{"what": "hidden files", "count": 3, "first": "real/.a"}]
+    report = {"skipped": [{"path": "b.png", "reason": "cut"}], "passed_over": passed_over, "notes": ["Two are one."]}
+    assert pages.reading_note(None, None, report) == (
+        "Each image is resized to its detector's input size when it is read. Two are one. "
+        "Passed over (hidden files: 3). 1 source was left out:"
+    )
+
+
 def test_a_page_says_which_frames_of_videos_became_images():
     report = {"frames": 1, "stride": None, "skipped": [], "crop": None}
     assert pages.reading_note(None, report) == (

@@ -19,7 +19,7 @@ def cell(
     table = pd.DataFrame({"dataset": "d", "detector": "a", "attack": "pgd", "epsilon": 0.1, **names, "sample": samples})
     return table.assign(
         group=[str(group) for group in (samples if groups is None else groups)],
-        label=np.asarray(label),
+        label=np.asarray(label, dtype=int),
         p_clean=before,
         p_attacked=after,
         shift=np.abs(before - after),

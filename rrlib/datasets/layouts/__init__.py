@@ -8,6 +8,7 @@ import pandas as pd
 
 from rrlib.datasets import folder, manifest
 from rrlib.datasets.layouts import celeb_df, dfdc, faceforensics
+from rrlib.datasets.left_out import LeftOut
 from rrlib.errors import InputError, unknown
 
 
@@ -49,34 +50,33 @@ def check(where: str, layout: object) -> None:
 
 
 def read(
-    source: Path, layout: str | dict, seed: int, samples: folder.Samples, skipped: list[dict] | None = None
-) -> tuple[pd.DataFrame, list[dict]]:
-    """The rows of a published data set, as `folder.read` gives them, and what has none: path and reason, by path.
+    source: Path, layout: str | dict, seed: int, samples: folder.Samples, left_out: LeftOut | None = None
+) -> pd.DataFrame:
+    """The rows of a published data set, as `folder.read` gives them.
 
     layout: as `check` takes it. What has no official split is dealt out with `seed` over the splits that none has, in
     the proportions of `manifest.FRACTIONS`; what shares its group with an official split is left out instead, so that
-    no group is in two. `skipped` is as for `folder.read`; a listed video that is absent is one that cannot be used.
+    no group is in two. `left_out` is as for `folder.read`; a listed video that is absent is one that cannot be used.
 
     Raises InputError if the source is not in that layout, or as its reader and `folder.read` do.
     """
     name, options = _parts(layout)
-    source = Path(source)
+    source, left_out = Path(source), left_out or LeftOut()
     _check_recognised(source, name)
     frame = LAYOUTS[name].read(source, **options)
     frame["sample"] = frame["path"].str.removesuffix(".mp4")
     official = frame[frame["split"] != ""]
     split_of = dict(zip(official["group"], official["split"], strict=True))
     shared = (frame["split"] == "") & frame["group"].isin(list(split_of))
-    left_out = [
+    left_out.skipped += [
         {"path": path, "reason": f"its group {group} is in the official {split_of[group]} split"}
         for path, group in zip(frame["path"][shared], frame["group"][shared], strict=True)
     ]
     open_splits = [split for split in manifest.SPLITS if split not in set(official["split"])]
-    frame = _present(source, frame[~shared], skipped)
-    usable = folder.usable(
-        frame, source, samples, skipped, lambda rows: folder.dealt(rows, str(source), seed, open_splits)
+    frame = _present(source, frame[~shared], left_out)
+    return folder.usable(
+        frame, source, samples, left_out, lambda rows: folder.dealt(rows, str(source), seed, open_splits)
     )
-    return usable, sorted([*left_out, *(skipped or [])], key=lambda entry: entry["path"])
 
 
 def refuse(source: Path) -> None:
@@ -122,15 +122,14 @@ def _check_recognised(source: Path, name: str) -> None:
     raise InputError(f"{source} is not laid out as {name}, which has one of {expected}; correct source or layout")
 
 
-def _present(source: Path, frame: pd.DataFrame, skipped: list[dict] | None) -> pd.DataFrame:
-    """The rows whose clips are there; the others are put on the list `skipped` or, without one, refused."""
+def _present(source: Path, frame: pd.DataFrame, left_out: LeftOut) -> pd.DataFrame:
+    """The rows whose clips are there; the others are left out or, unless skipping, refused."""
     there = pd.Series([(source / path).exists() for path in frame["path"]], frame.index, dtype=bool)
     absent = frame["path"][~there]
-    if len(absent) and (skipped is None or not there.any()):
+    if len(absent) and not (left_out.skip and there.any()):
         raise InputError(
             f"{source} lacks {len(absent)} of {len(frame)} videos, the first is {min(absent)}; complete the data set, "
             "or write on_error: skip to go on without them"
         )
-    if skipped is not None:
-        skipped += [{"path": path, "reason": "is listed, but absent"} for path in absent]
+    left_out.skipped += [{"path": path, "reason": "is listed, but absent"} for path in absent]
     return frame[there]

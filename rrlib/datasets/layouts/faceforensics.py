@@ -117,7 +117,8 @@ def _lists(source: Path, splits: str | None) -> Path:
 
 def _pairs(lists: Path) -> list[tuple[str, str, str]]:
     """(video, video, split) of each pair in the lists."""
-    found, place_of = [], {}
+    found: list[tuple[str, str, str]] = []
+    place_of: dict[str, str] = {}
     for name, split in LISTS.items():
         pairs = files.read_json(lists / name)
         if not isinstance(pairs, list) or not pairs or not all(map(_is_pair, pairs)):

@@ -1,0 +1,59 @@
+"""The tables of decisions: every detector of a study beside the others, with its band."""
+
+import pandas as pd
+
+from rrlib import analysis
+from rrlib.analysis import summary
+
+BAND = {
+    "detector": "detector",
+    "verdict": "promise",
+    "band": "abstain if |p − threshold| ≤",
+    "decided": "clean inputs decided",
+    "decided_low": "from",
+    "decided_high": "to",
+    "right": "right when decided",
+    "flipped": "decided, then flipped",
+    "narrowest": "narrowest on all samples",
+    "bound": "1 − RR(band)",
+}
+
+
+def board(worst: pd.DataFrame, epsilon: float, tolerance: float, bands: pd.DataFrame) -> pd.DataFrame:
+    """One row per (data set, detector): what it does unattacked, what is left in the worst case at ε, and its band.
+
+    `worst` is from `analysis.worst_case`; `bands` from `analysis.bands` at the same ε. Higher is better in every column
+    of shares; a narrower band decides more.
+    """
+    clean = analysis.clean_performance(worst)
+    left = summary.overview(summary.at_epsilon(worst, epsilon), [tolerance])
+    promised = bands[bands["on"] == "clean score"]
+    rows = clean.merge(
+        left[["dataset", "detector", "RA", f"RR({tolerance:g})", "stability"]], on=["dataset", "detector"]
+    )
+    rows = rows.merge(promised[["dataset", "detector", "verdict", "band", "decided"]], on=["dataset", "detector"])
+    rows["detects"] = rows["detects"].map({True: "yes", False: "not here"})
+    shown = {
+        "detector": "detector",
+        "detects": "detects",
+        "accuracy": "clean accuracy",
+        "auc": "AUC",
+        "RA": "RA",
+        f"RR({tolerance:g})": f"RR({tolerance:g})",
+        "stability": "stability",
+        "verdict": "guardrail",
+        "band": "band",
+        "decided": "decided",
+    }
+    return rows[["dataset", *shown]].rename(columns=shown)
+
+
+def bands_shown(bands: pd.DataFrame, on: str) -> pd.DataFrame:
+    """The columns of `analysis.bands` that a page shows, of one kind: "clean score" or "attacked score"."""
+    return bands.loc[bands["on"] == on, list(BAND)].rename(columns=BAND)
+
+
+def does_not_detect(worst: pd.DataFrame) -> set[str]:
+    """The detectors whose AUC's interval reaches 0.6 on some data set: figures show them grey."""
+    clean = analysis.clean_performance(worst)
+    return set(clean.loc[~clean["detects"], "detector"])
