@@ -1,7 +1,7 @@
 """How sure the difference of two shares over the same samples is: two detectors, the groups of one test set.
 
 A t interval over groups is too narrow where shares are near 0 and 1 and the detectors' samples hang together
-differently: of 100 differences that are none, it calls up to 19 real at a nominal 5 (`benchmarks/coverage.py`). Sign
+differently: of 100 differences that are none, it calls up to 18 real at a nominal 5 (`benchmarks/coverage.py`). Sign
 flips over groups are exact where the two detectors could change places, and too narrow there as well. So a difference
 counts only where both sign flips and the interval below say so.
 """

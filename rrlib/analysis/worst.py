@@ -50,12 +50,13 @@ def worst_case(table: pd.DataFrame, attacks: Collection[str] | None = None, thre
         raise InputError("a worst case of no attack was asked for; pass tables of at least one")
     _same_samples(table)
     at = thresholds(table, threshold)
-    p_clean, p_attacked = table["p_clean"].to_numpy(float), table["p_attacked"].to_numpy(float)
+    p_attacked, right_before = table["p_attacked"].to_numpy(float), clean_correct(table, threshold)
+    said_fake = right_before == (table["label"].to_numpy() == 1)
     gradient = table["gradient"].astype("Float64") if "gradient" in table else pd.Series(pd.NA, table.index, "Float64")
     rows = table.assign(
-        correct=correct(table, threshold) & clean_correct(table, threshold),  # the clean input is in the ball
+        correct=correct(table, threshold) & right_before,  # the clean input is in the ball
         kept=kept(table, threshold),
-        crossed=np.where(p_clean > at, at - p_attacked, p_attacked - at),
+        crossed=np.where(said_fake, at - p_attacked, p_attacked - at),
         gradient=gradient.to_numpy(float, na_value=np.nan),
         by=table["attack"],
         by_epsilon=table["epsilon"],

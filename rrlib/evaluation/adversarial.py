@@ -76,9 +76,9 @@ class Trades(Adversarial):
     """Cross-entropy on clean samples, and β times how far attacked ones are from them.
 
     Zhang et al. (2019, arXiv 1901.08573, eq. 5): CE(f(x), y) + β max KL(p(x) ‖ p(x′)) over x′ in the ball. β = 0 is
-    plain training. Their x′ starts at x + 0.001 N(0, I) and climbs the KL, whose slope in the logit difference of two
+    plain training. Their x′ starts at x + 0.001 N(0, I) and ascends the KL, whose slope in the logit difference of two
     classes is p(x′) − p(x): chance would say to which side. Here x′ leaves the detector's own clean verdict: there the
-    KL grows furthest, and it grows with the margin that PGD climbs, so that the start may be PGD's.
+    KL grows furthest, and it grows with the margin that PGD ascends, so that the start may be PGD's.
     """
 
     beta: float = field(kw_only=True)

@@ -77,8 +77,8 @@ def _of(entry: Detector, study: Study, frames: int, device: torch.device) -> Tim
     x = torch.rand(1, *shape, generator=torch.Generator().manual_seed(0))
     network = to_device(network, device, x[0])
     x = batch_to_device(x, device, network)
-    attacked = surrogate(network, x).detector if study.fold else network.requires_grad_(False)
-    return _timed(attacked, x, lambda logits: (logits[:, 1] - logits[:, 0]).sum())
+    followed = surrogate(network, x).detector if study.fold else network.requires_grad_(False)
+    return _timed(followed, x, lambda logits: (logits[:, 1] - logits[:, 0]).sum())
 
 
 def transformer_of(entry: Detector, study: Study) -> Transformer | None:

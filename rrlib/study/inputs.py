@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from rrlib import detectors
 from rrlib.errors import InputError
 from rrlib.sources import awaited
 from rrlib.study.checkpoint import check_module, load_weights
-from rrlib.study.params import Study
+from rrlib.study.params import Detector, Study, model_awaited
 
 
 def fetch_sources(study: Study) -> Iterator[str]:
@@ -19,7 +20,8 @@ def fetch_sources(study: Study) -> Iterator[str]:
 def check_inputs(study: Study) -> None:
     """Raise InputError unless what the study reads is there, as it says, or will be fetched.
 
-    Sources of data sets, weights, and modules of one's own, whose changes since a checkpoint was made DVC does not see.
+    Sources of data sets, weights, detectors that others have written, which are tried, and modules of one's own, whose
+    changes since a checkpoint was made DVC does not see.
     """
     sources = study.sources.values()
     for name, entry in study.datasets.items():
@@ -29,5 +31,14 @@ def check_inputs(study: Study) -> None:
     for name, detector in study.detectors.items():
         if detector.weights and not awaited(detector.weights, sources):
             load_weights(study, name)
+        elif _comes_trained(study, detector):
+            detectors.try_architecture(detector.architecture, detector.input_size, detector.labels)
     for pair in study.pairs():
         check_module(study, *pair)
+
+
+def _comes_trained(study: Study, detector: Detector) -> bool:
+    """Whether an architecture brings its weights, and is here already."""
+    if model_awaited(detector.architecture, study.sources.values()):
+        return False
+    return detectors.architecture(detector.architecture).brings_weights

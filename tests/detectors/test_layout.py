@@ -113,18 +113,3 @@ def test_a_detector_that_wants_contiguous_features_gets_them(in_memory, error):
         evaluate(each.eval(), samples, "pgd", [0, 0.01]) for each in (Fussy(error), Flattening("reshape"))
     )
     assert found["p_attacked"].to_numpy() == pytest.approx(expected["p_attacked"].to_numpy(), abs=1e-5)
-
-
-def test_a_detector_that_reads_its_memory_in_order_stays_as_it_is():
-    class InOrder(Flattening):
-        """Right on contiguous features alone: it runs on others too, and says something else."""
-
-        def forward(self, x):
-            features = self.features(x)
-            flat = torch.as_strided(features, (len(x), features[0].numel()), (features[0].numel(), 1))
-            return self.dense(flat)
-
-    x = pixels(2, 3, SIZE, SIZE)
-    expected = InOrder("view").eval()(x)
-    detector = to_device(InOrder("view").eval(), "cpu", x[0])
-    torch.testing.assert_close(detector(batch_to_device(x, "cpu", detector)), expected, rtol=0, atol=1e-5)

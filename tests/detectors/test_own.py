@@ -253,3 +253,24 @@ def test_a_module_that_is_absent_is_named_with_its_place(write, study_with):
     message = f"params.yaml: detectors.own: python:mine.other:make: there is no module mine.other in {Path.cwd()} or"
     with pytest.raises(InputError, match="^" + re.escape(message)):
         study_with(architecture="python:mine.other:make")
+
+
+def test_check_tries_what_others_have_written(write, study_with):
+    write(GOOD + "\nclass Drawn(Linear):\n    def __init__(self, size):\n        super().__init__(3 * size**2)\n")
+    stages.check_inputs(study_with(architecture="python:mine.model:Drawn"))
+    write(
+        GOOD
+        + """
+class Drawn(Linear):
+    def __init__(self, size):
+        super().__init__(3 * size**2)
+        self.mask = torch.rand(size, size)
+
+    def forward(self, x):
+        return super().forward(x * self.mask)
+"""
+    )
+    del sys.modules["mine.model"]
+    message = "python:mine.model:Drawn answers otherwise after a save and a load, by "
+    with pytest.raises(InputError, match="^" + re.escape(message)):
+        stages.check_inputs(study_with(architecture="python:mine.model:Drawn"))
