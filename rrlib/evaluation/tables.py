@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rrlib import files
-from rrlib.errors import InputError
+from rrlib.errors import InputError, parsing
 
 SCHEMA = pa.schema(
     [
@@ -83,15 +83,13 @@ def read(path: Path) -> pd.DataFrame:
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path} is absent; make it with `dvc repro`")
-    try:
+    with parsing(path, "a whole result table", "evaluate the cell again"):
         arrow = pq.read_table(path)
         metadata = arrow.schema.metadata or {}
         there = pa.schema([field for field in SCHEMA if field.name in arrow.column_names])
         arrow = arrow.select(there.names).cast(there)
-    except (pa.ArrowException, OSError) as error:
-        raise InputError(f"{path} is not a whole result table ({error}); evaluate the cell again") from error
-    table = arrow.to_pandas(types_mapper={pa.bool_(): pd.BooleanDtype()}.get)
-    table.attrs = {name.decode(): text.decode() for name, text in metadata.items()}
+        table = arrow.to_pandas(types_mapper={pa.bool_(): pd.BooleanDtype()}.get)
+        table.attrs = {name.decode(): text.decode() for name, text in metadata.items()}
     check(table, str(path))
     return table
 

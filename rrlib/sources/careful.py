@@ -4,9 +4,12 @@ import io
 import lzma
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO, TYPE_CHECKING, Protocol
 
 from rrlib.errors import InputError
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 MEMORY = 256 << 20  # bytes that an .xz may ask for; `xz -9` asks for 65 MiB
 READ = 1 << 16  # compressed bytes, and plain ones, at a time
@@ -86,8 +89,9 @@ class Xz(io.RawIOBase):
         """It is."""
         return True
 
-    def readinto(self, buffer: "memoryview") -> int:  # type: ignore[override]  # any buffer is a memoryview here
+    def readinto(self, buffer: "WriteableBuffer") -> int:
         """The next bytes; 0 at the end. Raises lzma.LZMAError or EOFError for a damaged file."""
+        room = memoryview(buffer).cast("B")
         while True:
             if self._decompressor.eof:
                 data = self._decompressor.unused_data or self._file.read(READ)
@@ -98,9 +102,9 @@ class Xz(io.RawIOBase):
                 data = self._file.read(READ) if self._decompressor.needs_input else b""
                 if not data and self._decompressor.needs_input:
                     raise EOFError("it ends before its end-of-stream mark")
-            found = self._decompress(data, len(buffer))
+            found = self._decompress(data, len(room))
             if found:
-                buffer[: len(found)] = found
+                room[: len(found)] = found
                 self._at += len(found)
                 return len(found)
 

@@ -3,10 +3,14 @@
 import errno
 import os
 import shutil
+import socket
+import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
@@ -21,6 +25,7 @@ from rrlib.sources.verify import matches, verify
 
 CHUNK = 1 << 16
 TIMEOUT = (15, 60)  # seconds to connect, and between two pieces
+HEAD = 60  # seconds until the head of an answer must be there
 LONGEST = 60  # seconds, however long a busy server asks to wait
 MIRROR = "RRLIB_MIRROR"  # the environment variable that names another place of all files
 BUSY = (429, 500, 502, 503, 504)
@@ -128,6 +133,53 @@ def _again(request: Request) -> str:
     return "run again to go on from there" if request.file.sha256 or request.file.git else "run again"
 
 
+class _Watched(urllib3.connection.HTTPConnection):
+    """A connection that is cut if the head of an answer has not come after `HEAD` seconds.
+
+    A time-out counts from byte to byte, so that a server may take a minute for each byte of its headers.
+    """
+
+    def getresponse(self) -> Any:  # urllib3 gives another class than http.client, which it derives from, declares
+        """The answer, up to its body."""
+        watch = threading.Timer(HEAD, self._cut)
+        watch.daemon = True
+        watch.start()
+        try:
+            return super().getresponse()
+        finally:
+            watch.cancel()
+
+    def _cut(self) -> None:
+        with suppress(OSError, AttributeError):  # it may have ended just now
+            self.sock.shutdown(socket.SHUT_RDWR)
+
+
+class _WatchedTLS(_Watched, urllib3.connection.HTTPSConnection):
+    pass
+
+
+class _Pool(urllib3.HTTPConnectionPool):
+    ConnectionCls = _Watched
+
+
+class _PoolTLS(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _WatchedTLS
+
+
+class _Adapter(HTTPAdapter):
+    """Whose connections are watched, through a proxy too."""
+
+    def get_connection_with_tls_context(self, *arguments: Any, **options: Any) -> urllib3.connectionpool.ConnectionPool:
+        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _PoolTLS}
+        return super().get_connection_with_tls_context(*arguments, **options)
+
+    def proxy_manager_for(self, proxy: str, **options: Any) -> urllib3.ProxyManager:
+        """The manager of that proxy's connections."""
+        manager = super().proxy_manager_for(proxy, **options)
+        manager.pool_classes_by_scheme = {"http": _Pool, "https": _PoolTLS}
+        return manager
+
+
 def _session(patience: Patience) -> requests.Session:
     session = requests.Session()
     retry = Retry(
@@ -138,7 +190,7 @@ def _session(patience: Patience) -> requests.Session:
         retry_after_max=LONGEST,
     )
     for scheme in ("http://", "https://"):
-        session.mount(scheme, HTTPAdapter(max_retries=retry))
+        session.mount(scheme, _Adapter(max_retries=retry))
     return session
 
 

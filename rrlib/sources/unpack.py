@@ -163,7 +163,7 @@ def _of_zip(archive: Path, file: IO[bytes]) -> Iterator[Member]:
 def _of_tar(archive: Path, file: Readable) -> Iterator[Member]:
     careful = Careful(file, archive, at_once=HEADER, in_all=_limit(archive), beyond=lambda: _bomb(archive))
     with parsing(archive, "a zip or tar archive", f"{AGAIN} or correct its unpack"):
-        opened = tarfile.TarFile(fileobj=careful)  # type: ignore[arg-type]  # the same
+        opened = tarfile.TarFile(fileobj=careful)  # type: ignore[arg-type]  # typeshed wants a file to write to as well
     with opened:
         while True:
             with _whole(archive):

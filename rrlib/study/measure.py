@@ -11,7 +11,7 @@ from rrlib import datasets, detectors, files
 from rrlib.attacks import Rule
 from rrlib.datasets import manifest
 from rrlib.devices import resolve
-from rrlib.evaluation import Basis, Cell, Labelled, store, tables, videos
+from rrlib.evaluation import Basis, Cell, Labelled, Recipe, store, tables, videos
 from rrlib.study import paths
 from rrlib.study.checkpoint import load_detector
 from rrlib.study.params import Half, Study, known
@@ -92,7 +92,7 @@ def adversarial(study: Study) -> list[str]:
 
 def seed_families(study: Study) -> dict[str, str]:
     """Detectors that differ in their training seed alone, each with the name of the first of them."""
-    firsts: dict[tuple, str] = {}
+    firsts: dict[tuple[str, int, Recipe], str] = {}
     found = {
         name: firsts.setdefault((entry.architecture, entry.input_size, entry.training), name)
         for name, entry in study.detectors.items()

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from rrlib import study
+from rrlib.evaluation import Cell
 from rrlib.plan import costs, done, timing, work
 from rrlib.plan.make import make
 from rrlib.plan.text import lines
@@ -92,6 +93,8 @@ def test_tables_that_came_from_elsewhere_count_too(small):
     run(small())
     shutil.rmtree(paths.measured_folder("drawn", "net"))
     assert calls(small()) == (work.NONE, work.NONE)
+    paths.table_path(Cell("drawn", "net", "pgd")).write_bytes(b"PAR1 damaged PAR1")
+    assert done.lacking(small(), "drawn", "net") == {("pgd",): [0.01, 0.1]}
 
 
 def test_a_checkpoint_of_another_recipe_has_to_be_made_again_and_all_measured(small):

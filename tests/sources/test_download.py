@@ -6,8 +6,12 @@ import os
 import random
 import re
 import shutil
+import socket
 import subprocess
 import sys
+import threading
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -410,3 +414,30 @@ def test_a_body_in_chunks_lands_whole(server, bring, tmp_path):
     url = server.serve("/data.bin", chunks, length=-1, headers={"Transfer-Encoding": "chunked"})
     bring(**pinned(url))
     assert (tmp_path / "it/data.bin").read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("proxy", [False, True])
+def test_headers_that_come_a_byte_at_a_time_are_not_waited_for(bring, monkeypatch, proxy):
+    monkeypatch.setattr(download, "HEAD", 0.3)
+    listening = socket.create_server(("127.0.0.1", 0))
+    address = f"http://127.0.0.1:{listening.getsockname()[1]}"
+
+    def answer() -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = listening.accept()
+                with suppress(OSError), connection:
+                    for byte in b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 1000:
+                        connection.sendall(bytes([byte]))
+                        time.sleep(0.05)
+
+    threading.Thread(target=answer, daemon=True).start()
+    url = "http://far.example/data.bin" if proxy else f"{address}/data.bin"
+    if proxy:
+        monkeypatch.setenv("HTTP_PROXY", address)
+        monkeypatch.setenv("NO_PROXY", "")
+        monkeypatch.setenv("no_proxy", "")
+    begun = time.monotonic()
+    with listening, pytest.raises(InputError, match=rf"^{url} cannot be reached \(\w+\); check the network"):
+        bring(patience=Patience(attempts=2, backoff=0.01), **pinned(url))
+    assert time.monotonic() - begun < 5

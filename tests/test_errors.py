@@ -1,0 +1,44 @@
+"""Facts about the door for exceptions of other libraries: all of them become a sentence, and only they."""
+
+import struct
+
+import pytest
+
+from rrlib.errors import LONGEST, InputError, parsing
+
+
+class PanicException(BaseException):  # as PyO3's, which is no Exception either
+    pass
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ValueError("bad\n  header"), "f.bin is not a model (bad header); fetch it again"),
+        (struct.error("unpack requires 4 bytes"), "f.bin is not a model (unpack requires 4 bytes); fetch it again"),
+        (KeyError("weights"), "f.bin is not a model (KeyError 'weights'); fetch it again"),
+        (
+            IndexError("list index out of range"),
+            "f.bin is not a model (IndexError list index out of range); fetch it again",
+        ),
+        (AssertionError(), "f.bin is not a model (AssertionError); fetch it again"),
+        (RecursionError("maximum"), "f.bin is not a model (it is nested too deeply); fetch it again"),
+        (MemoryError(), "f.bin is not a model (it asks for more memory than there is); fetch it again"),
+        (PanicException("index out of bounds"), "f.bin is not a model (index out of bounds); fetch it again"),
+        (OSError("not a gzip file"), "f.bin is not a model (not a gzip file); fetch it again"),
+        (PermissionError(13, "Permission denied"), "f.bin cannot be read (Permission denied); fetch it again"),
+        (ValueError("x" * 5000), f"f.bin is not a model ({'x' * LONGEST}…); fetch it again"),
+        (InputError("f.bin is too long"), "f.bin is too long"),
+    ],
+)
+def test_whatever_a_parser_raises_is_one_sentence(error, said):
+    with pytest.raises(InputError) as caught, parsing("f.bin", "a model", "fetch it again"):
+        raise error
+    assert str(caught.value) == said
+    assert isinstance(error, InputError) or caught.value.__cause__ is error  # whoever looks for the reason finds it
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, GeneratorExit])
+def test_who_ends_the_program_is_no_parser(error):
+    with pytest.raises(error), parsing("f.bin", "a model", "fetch it again"):
+        raise error
