@@ -18,7 +18,7 @@ export MALLOC_MMAP_MAX_ := 0
 export MALLOC_TRIM_THRESHOLD_ := 4000000000
 
 
-.PHONY: all setup book verify test lint types lab lock wheels licences bench
+.PHONY: all setup book verify test lint lab lock wheels licences bench
 all: book
 
 setup: $(READY)
@@ -57,8 +57,6 @@ test: $(READY)
 lint: $(READY)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-
-types: $(READY)
 	@$(BIN)/mypy
 
 # The notebooks, to run and change by hand.

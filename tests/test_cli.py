@@ -66,7 +66,7 @@ def test_a_file_that_cannot_be_read_is_named(monkeypatch, capsys, tmp_path):
     monkeypatch.chdir(tmp_path)
     Path("params.yaml").mkdir()
     assert main(["check"]) == 1
-    assert re.fullmatch(r"error: params\.yaml: Is a directory; [^\n]+\n", capsys.readouterr().err)
+    assert capsys.readouterr().err == "error: params.yaml cannot be read (Is a directory); correct it\n"
 
 
 @pytest.mark.parametrize("arguments", [[], ["nope"], ["dataset"]])

@@ -1,9 +1,10 @@
 """How sure a share is: whether each sample is a hit in, confidence interval out.
 
 Samples that share a group (the source video, the identity) are not independent, and an interval that ignores this is
-too narrow. RR lives near 0 and 1, where at a nominal .95 a bootstrap over groups holds the truth in as few as .31 of all
-cases, and Wilson's interval with an effective number of samples in .79. The interval here keeps .93, as
-`benchmarks/coverage.py` measures, because it takes the samples of a group for copies of each other until enough groups say otherwise.
+too narrow. RR lives near 0 and 1, where at a nominal .95 a bootstrap over groups holds the truth in as few as .31 of
+all cases, and Wilson's interval with an effective number of samples in .79. The interval here keeps .93
+(`benchmarks/coverage.py`), because it takes the samples of a group for copies of each other until enough groups say
+otherwise.
 """
 
 from typing import Any, NamedTuple

@@ -43,7 +43,7 @@ class _PositiveLogits(nn.Module):
 
 def _constructor(name: str) -> Callable[..., Any]:
     try:
-        import torchattacks  # type: ignore[import-untyped]
+        import torchattacks
     except ImportError:
         raise InputError(
             f"{PREFIX}{name} needs torchattacks, which is not installed; "

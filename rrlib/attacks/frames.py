@@ -110,4 +110,6 @@ class TouchedFrames:
         work = self.rule.work(epsilons)
         if work is None or work.clean:
             return work
-        return work._replace(gradients=work.gradients + 1, at_most=True, clean=True)
+        # the clean logits come with it
+        forwards = work.forwards - work.clean_logits
+        return Work(work.gradients + 1, forwards, at_most=True, clean=True)

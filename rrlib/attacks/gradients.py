@@ -2,6 +2,7 @@
 
 import torch
 from torch import nn
+from torch.nn.functional import logsigmoid
 
 from rrlib.detectors import check_logits, check_shape, frozen
 
@@ -93,6 +94,20 @@ def margin_of(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     logits = logits if logits.device.type == "mps" else logits.double()
     difference = logits[:, 1] - logits[:, 0]
     return torch.where(labels == 1, -difference, difference)
+
+
+def log_shift(z: torch.Tensor, z_attacked: torch.Tensor) -> torch.Tensor:
+    """log |σ(z′) − σ(z)|, from logit differences z = z_fake − z_real: (N,), (N,) → (N,), −∞ where they are equal.
+
+    σ(a) − σ(b) = σ(a) σ(−b) (1 − e^(b − a)), and for a ≥ b each factor has a logarithm that does not saturate, so two
+    shifts can be told apart where both probabilities round to 1.
+
+    >>> z = torch.tensor([0.0, 60.0], dtype=torch.float64)
+    >>> log_shift(z, z + 1)  # σ(1) − ½, and e⁻⁶⁰ (1 − e⁻¹)
+    tensor([ -1.4651, -60.4587], dtype=torch.float64)
+    """
+    low, high = torch.minimum(z, z_attacked), torch.maximum(z, z_attacked)
+    return logsigmoid(high) + logsigmoid(-low) + torch.log(-torch.expm1(low - high))
 
 
 def _differentiate(logits: torch.Tensor, x: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -22,13 +22,15 @@ class Work(NamedTuple):
     """What a rule asks the detector for each sample, the clean batch's gradient and logits among it.
 
     Looking at the attacked images afterwards is not part of it. `at_most`: some samples may cost less. `clean`: the
-    clean batch's gradient is one of the gradients, which rules that are measured together ask for once.
+    clean batch's gradient is one of the gradients, which rules that are measured together ask for once. `clean_logits`:
+    without that gradient, the clean batch's logits are one of the forwards; with it they cost nothing.
     """
 
     gradients: int
     forwards: int = 0
     at_most: bool = False
     clean: bool = False
+    clean_logits: bool = False
 
 
 class Rule(Protocol):

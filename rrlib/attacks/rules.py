@@ -10,7 +10,8 @@ from rrlib.attacks.ball import Radius, add_step, where
 from rrlib.attacks.gradients import Clean, exists
 from rrlib.attacks.options import check_confidence, check_whole
 from rrlib.attacks.protocol import Draw, Step, Work
-from rrlib.attacks.trajectory import Iterate, Observer, Trajectory, follow, work
+from rrlib.attacks.schedules import Iterate
+from rrlib.attacks.trajectory import Observer, Trajectory, follow, work
 from rrlib.errors import InputError
 
 

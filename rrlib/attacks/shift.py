@@ -4,31 +4,18 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from torch.nn.functional import logsigmoid
 
 from rrlib.attacks.ball import Radius, add_step, where
-from rrlib.attacks.gradients import Clean, exists, margin
+from rrlib.attacks.gradients import Clean, exists, log_shift, margin
 from rrlib.attacks.rules import PGD
-from rrlib.attacks.trajectory import Iterate, Observer
-
-
-def log_shift(z: torch.Tensor, z_attacked: torch.Tensor) -> torch.Tensor:
-    """log |σ(z′) − σ(z)|, from logit differences z = z_fake − z_real: (N,), (N,) → (N,), −∞ where they are equal.
-
-    σ(a) − σ(b) = σ(a) σ(−b) (1 − e^(b − a)), and for a ≥ b each factor has a logarithm that does not saturate, so two
-    shifts can be told apart where both probabilities round to 1.
-
-    >>> z = torch.tensor([0.0, 60.0], dtype=torch.float64)
-    >>> log_shift(z, z + 1)  # σ(1) − ½, and e⁻⁶⁰ (1 − e⁻¹)
-    tensor([ -1.4651, -60.4587], dtype=torch.float64)
-    """
-    low, high = torch.minimum(z, z_attacked), torch.maximum(z, z_attacked)
-    return logsigmoid(high) + logsigmoid(-low) + torch.log(-torch.expm1(low - high))
+from rrlib.attacks.schedules import SCHEDULES, Iterate
+from rrlib.attacks.trajectory import Observer, Trajectory
+from rrlib.errors import InputError
 
 
 @dataclass(frozen=True)
 class Shift(PGD):
-    """PGD on the shift itself: an ascent and a descent of z_fake − z_real, of which it keeps what shifted most.
+    """The shift itself as objective: an ascent and a descent of z_fake − z_real, of which it keeps what shifted most.
 
     The probability of fake is σ(z_fake − z_real), so its largest and its smallest value in the ball are the largest
     and the smallest difference of the logits, and one of the two is the largest shift |p′ − p|. For two classes `linf`,
@@ -36,14 +23,30 @@ class Shift(PGD):
     otherwise. The label plays no part: an answer that is wrong already is moved as well, and may be moved to the right
     one, so this attack is made for RR and its RA is no worst case.
 
-    Every iterate counts. From the same seed the start is `noise`, and one of the two directions is the trajectory of
-    `pgd` and `cw` of as many steps and one restart. One large step may beat many small ones, so the two points
-    x ± ε sign ∇ of the clean gradient, of which `fgsm` takes one, count as well. None of the four then shifts a sample
-    further.
+    Every iterate counts. From the same seed the start is `noise`, and with the fixed `schedule` one of the two
+    directions is the trajectory of `pgd` and `cw` of as many steps and one restart. One large step may beat many small
+    ones, so the two points x ± ε sign ∇ of the clean gradient, of which `fgsm` takes one, count as well. None of the
+    four then shifts a sample further.
+
+    With the schedule `apgd` each sample adapts its steps, and spends them all in the direction that can still win (see
+    `schedules.apgd`): as many gradients, and on large images a larger shift. `pgd` and `cw` are then no part of it; a
+    worst case over attacks takes them in.
     """
+
+    schedule: str = "fixed"
 
     both_directions: ClassVar[bool] = True
     looks: ClassVar[int] = 2  # at the two single steps
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.schedule not in SCHEDULES:
+            raise InputError(f"schedule is {self.schedule!r}; choose from {', '.join(SCHEDULES)}")
+
+    @property
+    def trajectory(self) -> Trajectory:
+        """That of `pgd`, if the schedule is fixed."""
+        return super().trajectory._replace(schedule=self.schedule)
 
     @property
     def ends(self) -> int:

@@ -16,17 +16,19 @@ from rrlib.attacks.protocol import Draw, Rule, Step, Work
 from rrlib.attacks.random import uniform
 from rrlib.attacks.rules import CW, FGSM, PGD, Noise
 from rrlib.attacks.shift import Shift
+from rrlib.attacks.square import Square
 from rrlib.attacks.trajectory import Trajectory, follow, work
 from rrlib.detectors import frozen
 from rrlib.errors import InputError
 
-RULES: dict[str, type[Noise | FGSM | PGD | CWL2]] = {
+RULES: dict[str, type[Noise | FGSM | PGD | CWL2 | Square]] = {
     "noise": Noise,
     "fgsm": FGSM,
     "pgd": PGD,
     "cw": CW,
     "cw_l2": CWL2,
     "shift": Shift,
+    "square": Square,
 }
 
 
@@ -130,10 +132,11 @@ def sweep_together(
     """Attack one batch by several rules at every epsilon, in order: (ε, {name: its images}), names as in `rules`.
 
     Arguments, errors and results are those of `sweep`: what a rule gives here is bit for bit what it gives alone.
-    The gradients are asked for once, by all rules that need the same ones. `pgd`, `cw` and `shift` of equal steps,
-    random_start and one_batch see one trajectory, from which each takes what it keeps; so `cw` costs nothing beside
-    `pgd`, and both cost nothing beside `shift`. `fgsm` and whoever else needs the clean gradient share that, and
-    `noise` is where the trajectory starts. All other rules run as they would alone. `work_together` counts this.
+    The gradients are asked for once, by all rules that need the same ones. `pgd`, `cw` and `shift` (of the fixed
+    schedule) of equal steps, random_start and one_batch see one trajectory, from which each takes what it keeps; so
+    `cw` costs nothing beside `pgd`, and both cost nothing beside `shift`. `fgsm` and whoever else needs the clean
+    gradient share that, and `noise` is where the trajectory starts. All other rules run as they would alone.
+    `work_together` counts this.
 
     >>> from rrlib.detectors.catalogue import build
     >>> x, labels = torch.rand(4, 3, 32, 32), torch.tensor([0, 1, 0, 1])
@@ -162,7 +165,7 @@ def work_together(rules: Iterable[Rule], epsilons: int) -> Work | None:
     """What `sweep_together` of these rules asks the detector for so many ε > 0, per sample; None if one cannot say.
 
     >>> work_together([rule("noise"), rule("fgsm"), rule("pgd"), rule("cw")], epsilons=5)
-    Work(gradients=51, forwards=0, at_most=False, clean=True)
+    Work(gradients=51, forwards=0, at_most=False, clean=True, clean_logits=False)
     """
     shared, alone = _grouped({str(number): each for number, each in enumerate(rules)})
     parts = [work(list(group.values()), trajectory, epsilons) for trajectory, group in shared.items()]
@@ -171,12 +174,13 @@ def work_together(rules: Iterable[Rule], epsilons: int) -> Work | None:
         if part is None:
             return None
         parts.append(part)
-    asked_for_clean = sum(part.clean for part in parts)
+    clean, clean_logits = (sum(part.clean for part in parts), sum(part.clean_logits for part in parts))
     return Work(
-        sum(part.gradients for part in parts) - max(0, asked_for_clean - 1),
-        sum(part.forwards for part in parts),
+        sum(part.gradients for part in parts) - max(0, clean - 1),
+        sum(part.forwards for part in parts) - (clean_logits if clean else max(0, clean_logits - 1)),
         at_most=any(part.at_most for part in parts),
-        clean=asked_for_clean > 0,
+        clean=clean > 0,
+        clean_logits=clean_logits > 0 and not clean,
     )
 
 
@@ -198,7 +202,9 @@ def _runs(
     """One iterator over `epsilons` for each group of rules that are measured together."""
     shared, alone = _grouped(rules)
     followed = [_follow(group, trajectory, clean, epsilons, draw) for trajectory, group in shared.items()]
-    return followed + [_alone(name, each, clean, epsilons, draw) for name, each in alone.items()]
+    # a black box last, as the clean gradient of any other rule brings the clean logits along
+    ordered = sorted(alone.items(), key=lambda item: isinstance(item[1], Square))
+    return followed + [_alone(name, each, clean, epsilons, draw) for name, each in ordered]
 
 
 def _follow(

@@ -1,9 +1,9 @@
 """Signed gradient steps in the ball, computed once for all rules that want the same ones.
 
-A trajectory begins at a random point of the ball (or at the clean image) and takes steps of α = 2.5 ε / steps along the
-sign of a gradient, each clamped to the ball: that of the margin of the wrong answer (an ascent) or its negative (a
-descent). Rules differ in what they keep of it, so each is an observer: it sees the iterates as they come and remembers
-its own choice. The detector is asked once for each iterate, however many observers there are.
+A trajectory begins at a random point of the ball (or at the clean image) and takes steps along the sign of a gradient,
+each clamped to the ball: that of the margin of the wrong answer (an ascent) or its negative (a descent). `schedules`
+says how long the steps are. Rules differ in what they keep, so each is an observer: it sees the iterates as they come
+and remembers its own choice. The detector is asked once for each iterate, however many observers there are.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,9 +11,10 @@ from typing import NamedTuple, Protocol
 
 import torch
 
-from rrlib.attacks.ball import Radius, add_step, bounds, like
-from rrlib.attacks.gradients import Clean, exists, margin, margin_gradient
+from rrlib.attacks.ball import Radius, like
+from rrlib.attacks.gradients import Clean
 from rrlib.attacks.protocol import Draw, Work
+from rrlib.attacks.schedules import Iterate, apgd, fixed, start
 
 
 class Trajectory(NamedTuple):
@@ -22,49 +23,16 @@ class Trajectory(NamedTuple):
     steps: int
     random_start: bool
     one_batch: bool
-
-
-class Iterate:
-    """One point of a trajectory: `number` 0 is the start, `steps` the last.
-
-    `images` (N, …) are overwritten by the next step, but for the last iterate's: an observer copies what it keeps.
-    """
-
-    def __init__(
-        self,
-        clean: Clean,
-        number: int,
-        images: torch.Tensor,
-        margins: torch.Tensor | None = None,
-        direction: torch.Tensor | None = None,
-    ):
-        self.number, self.images = number, images
-        self._clean, self._margins, self._direction = clean, margins, direction
-        self._exists: torch.Tensor | None = None
-
-    def margins(self) -> torch.Tensor:
-        """Margin of the wrong answer, (N,): a forward at the last iterate, and only if somebody asks; else known."""
-        if self._margins is None:
-            self._margins = margin(self._clean.detector, self.images, self._clean.labels)
-        return self._margins
-
-    def has_gradient(self) -> torch.Tensor:
-        """Which samples have a gradient here, (N,) bool; none at the last iterate, where it is not computed."""
-        if self._exists is None:
-            if self._direction is None:
-                self._exists = torch.zeros(len(self.images), dtype=torch.bool, device=self.images.device)
-            else:
-                self._exists = exists(self._direction)
-        return self._exists
+    schedule: str = "fixed"  # one of SCHEDULES
 
 
 class Observer(Protocol):
     """What a rule keeps of a trajectory."""
 
     def see(self, iterate: Iterate) -> None:
-        """Look at the next point: all of one start's ascent, then, for rules of both directions, of its descent.
+        """Look at the next point: of one start's ascent, then, for rules of both directions, of its descent.
 
-        The descent has no point 0, as it is the ascent's.
+        The start, point 0, is shown once.
         """
         ...
 
@@ -105,19 +73,19 @@ def follow(
 
     A rule of fewer restarts than another looks at the first ones.
     """
-    starts: list[torch.Tensor | None] = [None]
+    noises: list[torch.Tensor | None] = [None]
     if trajectory.random_start:
-        starts = [draw(restart) for restart in range(max(rule.restarts for rule in rules))]
+        noises = [draw(restart) for restart in range(max(rule.restarts for rule in rules))]
     if not trajectory.one_batch:
         for epsilon in epsilons:
-            yield epsilon, _at(rules, trajectory, clean, epsilon, starts)
+            yield epsilon, _at(rules, trajectory, clean, epsilon, noises)
         return
     if any(rule.clean_gradient for rule in rules):
         clean.gradient()  # once, before the batch is repeated
     times = len(epsilons)
     radius = torch.tensor(epsilons, dtype=clean.x.dtype, device=clean.x.device)
     radius = like(radius.repeat_interleave(len(clean.x)), clean.x)
-    repeated = [None if start is None else torch.cat([start] * times) for start in starts]
+    repeated = [None if noise is None else torch.cat([noise] * times) for noise in noises]
     kept = _at(rules, trajectory, clean.repeated(times), radius, repeated)
     parts = [(images.chunk(times), found.chunk(times)) for images, found in kept]
     for number, epsilon in enumerate(epsilons):
@@ -142,52 +110,40 @@ def _at(
     trajectory: Trajectory,
     clean: Clean,
     epsilon: Radius,
-    starts: Sequence[torch.Tensor | None],
+    noises: Sequence[torch.Tensor | None],
 ) -> Kept:
     """What the rules keep at one radius, or at one per sample."""
     observers = [rule.observer(clean, epsilon) for rule in rules]
     paired = list(zip(rules, observers, strict=True))
-    for restart, start in enumerate(starts):
+    for restart, noise in enumerate(noises):
         ascending = [observer for rule, observer in paired if restart < rule.restarts]
         descending = [observer for rule, observer in paired if restart < rule.restarts and rule.both_directions]
-        _from(clean, epsilon, trajectory.steps, start, ascending, descending)
+        _from(clean, epsilon, trajectory, noise, ascending, descending)
     return [observer.kept() for observer in observers]
 
 
 def _from(
     clean: Clean,
     epsilon: Radius,
-    steps: int,
-    start: torch.Tensor | None,
+    trajectory: Trajectory,
+    noise: torch.Tensor | None,
     ascending: Sequence[Observer],
     descending: Sequence[Observer],
 ) -> None:
-    """Show the iterates from one start, a direction in [−1, 1) that ε scales; None starts at the clean image."""
-    lowest, highest = bounds(clean.x, epsilon)
-    images = clean.x.clone()
-    if start is None:
-        margins, gradient = clean.gradient()
-        direction = gradient.sign()
-    else:
-        add_step(images, start, epsilon).clamp_(0, 1)
-        margins, gradient = margin_gradient(clean.detector, images, clean.labels)
-        direction = gradient.sign_()
-    _show(ascending, Iterate(clean, 0, images, margins, direction))
+    """Show the iterates from one start."""
+    begin = start(clean, epsilon, noise)
+    _show(ascending, Iterate(clean, 0, *begin))
+    if trajectory.schedule == "apgd":  # only rules of both directions have it
+        for iterate in apgd(clean, epsilon, trajectory.steps, begin):
+            _show(descending, iterate)
+        return
     for observers, sign in ((ascending, 1), (descending, -1)):
         if not observers:
             continue
-        size = sign * 2.5 * epsilon / steps
         # the start is needed once more while a descent is to come
-        attacked = images.clone() if sign == 1 and descending else images
-        heading = direction
-        for number in range(1, steps + 1):
-            add_step(attacked, heading, size).clamp_(lowest, highest)
-            if number == steps:
-                _show(observers, Iterate(clean, number, attacked))
-            else:
-                margins, gradient = margin_gradient(clean.detector, attacked, clean.labels)
-                heading = gradient.sign_()
-                _show(observers, Iterate(clean, number, attacked, margins, heading))
+        here = begin._replace(images=begin.images.clone()) if sign == 1 and descending else begin
+        for iterate in fixed(clean, epsilon, trajectory.steps, sign, here):
+            _show(observers, iterate)
 
 
 def _show(observers: Sequence[Observer], iterate: Iterate) -> None:

@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from pathlib import Path
 
-import h5py  # type: ignore[import-untyped]
+import h5py
 import numpy as np
 import torch
 from torch import Tensor, nn

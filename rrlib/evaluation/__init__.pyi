@@ -13,6 +13,7 @@ from .measuring import evaluate as evaluate
 from .measuring import probabilities as probabilities
 from .measuring import scores_over_time as scores_over_time
 from .measuring import surrogate_of as surrogate_of
+from .samples import Labelled as Labelled
 from .samples import labelled as labelled
 from .store import Basis as Basis
 from .training import Recipe as Recipe

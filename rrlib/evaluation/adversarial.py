@@ -5,6 +5,7 @@ much of it a batch gets: a network that has learned nothing yet would only learn
 """
 
 import math
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 
 import torch
@@ -18,7 +19,7 @@ from rrlib.errors import InputError
 
 
 @dataclass(frozen=True)
-class Adversarial:
+class Adversarial(ABC):
     """What the methods share: PGD of so many steps, 2.5 ε / steps each, in the ball of radius ε."""
 
     epsilon: float
@@ -29,11 +30,23 @@ class Adversarial:
         attacks.check_epsilons([self.epsilon], "epsilon")
         check_whole("steps", self.steps)
 
-    def attacked(self, detector: nn.Module, x: Tensor, labels: Tensor, samples: Tensor, strength=1.0, seed=0) -> Tensor:
+    def attacked(
+        self, detector: nn.Module, x: Tensor, labels: Tensor, samples: Tensor, strength: float = 1.0, seed: int = 0
+    ) -> Tensor:
         """`x` (N, …), moved away from `labels` (N,); `samples` (N,) and `seed` pick the random starts."""
         rule, epsilon = PGD(steps=self.steps), strength * self.epsilon
         (attacked,) = attacks.sweep(rule, detector, x, labels, [epsilon], seed=seed, samples=samples)
         return attacked.images
+
+    @abstractmethod
+    def loss(
+        self, detector: nn.Module, x: Tensor, labels: Tensor, samples: Tensor, strength: float = 1.0, seed: int = 0
+    ) -> Tensor:
+        """What a batch is learnt by, in nats."""
+
+    @abstractmethod
+    def weigh(self, clean: Tensor, attacked: Tensor, labels: Tensor) -> float:
+        """The same loss of logits (N, 2) of all samples before and after their attack."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +58,9 @@ class Madry(Adversarial):
 
     method: str = field(init=False, default="madry")
 
-    def loss(self, detector: nn.Module, x: Tensor, labels: Tensor, samples: Tensor, strength=1.0, seed=0) -> Tensor:
+    def loss(
+        self, detector: nn.Module, x: Tensor, labels: Tensor, samples: Tensor, strength: float = 1.0, seed: int = 0
+    ) -> Tensor:
         """Cross-entropy in nats, one half of it on clean samples and one on attacked ones."""
         x, part = x.clone(), slice(0, None, 2)
         x[part] = self.attacked(detector, x[part], labels[part], samples[part], strength, seed)
@@ -61,9 +76,9 @@ class Trades(Adversarial):
     """Cross-entropy on clean samples, and β times how far attacked ones are from them.
 
     Zhang et al. (2019, arXiv 1901.08573, eq. 5): CE(f(x), y) + β max KL(p(x) ‖ p(x′)) over x′ in the ball. β = 0 is
-    plain training. Their x′ starts at x + 0.001 N(0, I) and climbs the KL, whose slope in the logit difference of two
+    plain training. Their x′ starts at x + 0.001 N(0, I) and ascends the KL, whose slope in the logit difference of two
     classes is p(x′) − p(x): chance would say to which side. Here x′ leaves the detector's own clean verdict: there the
-    KL grows furthest, and it grows with the margin that PGD climbs, so that the start may be PGD's.
+    KL grows furthest, and it grows with the margin that PGD ascends, so that the start may be PGD's.
     """
 
     beta: float = field(kw_only=True)
@@ -74,7 +89,9 @@ class Trades(Adversarial):
         if isinstance(self.beta, bool) or not isinstance(self.beta, int | float) or not 0 <= self.beta < math.inf:
             raise InputError(f"beta is {self.beta!r}; it is a finite number ≥ 0; 1 to 6 are usual")
 
-    def loss(self, detector: nn.Module, x: Tensor, labels: Tensor, samples: Tensor, strength=1.0, seed=0) -> Tensor:
+    def loss(
+        self, detector: nn.Module, x: Tensor, labels: Tensor, samples: Tensor, strength: float = 1.0, seed: int = 0
+    ) -> Tensor:
         """Both terms in nats. Clean and attacked samples pass batch norm apart, as in the authors' code."""
         if self.beta == 0:
             return cross_entropy(detector(x), labels)

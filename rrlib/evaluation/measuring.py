@@ -1,7 +1,7 @@
 """A detector, its data and one attack or several to a result table, batch by batch."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias, cast
 
 import numpy as np
 import pandas as pd
@@ -13,9 +13,10 @@ from tqdm import tqdm
 from rrlib import attacks, detectors
 from rrlib.attacks import Clean, Rule
 from rrlib.detectors import Surrogate, batch_to_device, check_logits, frozen, private, to_device, try_out
-from rrlib.evaluation.samples import labelled
+from rrlib.evaluation.samples import Labelled, labelled
 from rrlib.metrics import probability_shift
 
+Numbers: TypeAlias = np.ndarray | pd.arrays.BooleanArray
 TRIED = 16  # samples on which a surrogate must agree with its detector; of every run, however it is cut into batches
 
 
@@ -154,7 +155,7 @@ def joined(parts: Iterable[pd.DataFrame]) -> pd.DataFrame:
 
 def batches(
     detector: nn.Module,
-    dataset: Dataset,
+    dataset: Labelled,
     rules: Mapping[str, Rule],
     epsilons: Sequence[float],
     *,
@@ -185,7 +186,7 @@ def batches(
         surrogate = surrogate_of(copied, dataset, device, fold, compiled, name)
         done = min(first * batch_size, len(dataset))
         loader = DataLoader(
-            Subset(dataset, range(done, len(dataset))),
+            Subset(cast(Dataset[Any], dataset), range(done, len(dataset))),
             batch_size=batch_size,
             num_workers=workers,
             pin_memory=device.type == "cuda",
@@ -213,7 +214,7 @@ def batches(
 
 
 def surrogate_of(
-    detector: nn.Module, dataset: Dataset, device: torch.device, fold: bool, compiled: bool, name: str
+    detector: nn.Module, dataset: Labelled, device: torch.device, fold: bool, compiled: bool, name: str
 ) -> Surrogate:
     """Whose gradients an attack follows: those of `detector`, or of its surrogate if they agree on a few samples.
 
@@ -224,7 +225,7 @@ def surrogate_of(
         first = default_collate([dataset[number][0] for number in range(min(TRIED, len(dataset)))])
         surrogate = detectors.surrogate(detector, batch_to_device(first, device, detector), name)
     if compiled:
-        return Surrogate(torch.compile(surrogate.detector), f"{surrogate.description}; compiled")
+        return Surrogate(cast(nn.Module, torch.compile(surrogate.detector)), f"{surrogate.description}; compiled")
     return surrogate
 
 
@@ -279,7 +280,7 @@ def _rows(
     return pd.concat(by_epsilon).sort_index(kind="stable")
 
 
-def _numbers(step: Measured, p_clean: torch.Tensor, distance: str) -> dict[str, object]:
+def _numbers(step: Measured, p_clean: torch.Tensor, distance: str) -> dict[str, Numbers]:
     """The numbers of one epsilon, each (N,)."""
     p_attacked = p_clean if step.p_attacked is None else step.p_attacked
     none = pd.array([pd.NA] * len(p_clean), dtype="boolean")

@@ -1,7 +1,7 @@
 """What a person has at hand, tensors, a data set or a loader, as the labelled samples that an evaluation reads."""
 
 from collections.abc import Callable, Sequence, Sized
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import numpy as np
 import pandas as pd
@@ -10,7 +10,17 @@ from torch.utils.data import DataLoader, Dataset
 
 from rrlib.errors import InputError
 
-Labelled = Dataset[tuple[torch.Tensor, int, int]]
+
+class Labelled(Protocol):
+    """Samples (pixels, label 0 or 1, number), asked for by number, and a `table` of their names and groups."""
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """Columns `sample` and `group`, a row for each sample, in their order."""
+        ...
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: int, /) -> tuple[torch.Tensor, int, int]: ...
 
 
 class _Numbered(Dataset[tuple[torch.Tensor, int, int]]):

@@ -12,17 +12,18 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any, cast
 
 import pandas as pd
 import torch
 from filelock import FileLock
 from torch import nn
-from torch.utils.data import Dataset
 
 from rrlib.attacks import Rule
 from rrlib.errors import InputError
 from rrlib.evaluation import code as its_code
 from rrlib.evaluation import measuring, resume, tables
+from rrlib.evaluation.samples import Labelled
 
 MEASURING = (
     "evaluation/measuring.py",
@@ -73,13 +74,13 @@ def keys(basis: Basis, rule: Rule, epsilons: Sequence[float]) -> dict[str, str]:
 
 def measure(
     detector: nn.Module,
-    dataset: Dataset,
+    dataset: Labelled,
     rules: Mapping[str, Rule],
     epsilons: Sequence[float],
     basis: Basis,
     folder: Path,
     unfinished: Path,
-    **how: object,
+    **how: Any,
 ) -> dict[str, pd.DataFrame]:
     """The result table of each attack: what `folder` has is taken, what it lacks is measured first and kept there.
 
@@ -97,12 +98,13 @@ def measure(
 
 
 def table(
-    rule: Rule, name: str, epsilons: Sequence[float], basis: Basis, folder: Path, names: Mapping[str, object]
+    rule: Rule, name: str, epsilons: Sequence[float], basis: Basis, folder: Path, names: Mapping[str, Any]
 ) -> pd.DataFrame:
     """One attack's result table from its pieces; InputError if one of them is not there."""
     found = keys(basis, rule, epsilons)
-    pieces = [load(folder, key) for key in found.values()]
-    if absent := [epsilon for epsilon, piece in zip(found, pieces, strict=True) if piece is None]:
+    loaded = {epsilon: load(folder, key) for epsilon, key in found.items()}
+    pieces = [piece for piece in loaded.values() if piece is not None]
+    if absent := [epsilon for epsilon, piece in loaded.items() if piece is None]:
         raise InputError(f"{folder} has nothing of {name} at ε = {', '.join(absent)}; measure it with `dvc repro`")
     whole = pd.concat(pieces).sort_index(kind="stable").reset_index(drop=True)
     described = dict.fromkeys(piece.attrs["attacked"] for piece in pieces)
@@ -158,18 +160,18 @@ def missing(
 
 def _measure(
     detector: nn.Module,
-    dataset: Dataset,
+    dataset: Labelled,
     rules: Mapping[str, Rule],
     epsilons: Sequence[float],
     basis: Basis,
     folder: Path,
     unfinished: Path,
-    how: Mapping[str, object],
+    how: Mapping[str, Any],
 ) -> None:
     wanted = {name: [basis.key(rule, epsilon) for epsilon in epsilons] for name, rule in rules.items()}
     first = resume.begin(unfinished, json.dumps([wanted, how.get("batch_size")]))
-    run: Callable = measuring.batches
-    options = {"distance": basis.distance, "seed": basis.seed, "fold": basis.fold, "compiled": basis.compiled}
+    options: dict[str, Any] = {name: getattr(basis, name) for name in ("distance", "seed", "fold", "compiled")}
+    run: Callable[..., Any] = measuring.batches
     with closing(run(detector, dataset, rules, epsilons, first=first, **options, **how)) as parts:
         for number, part in enumerate(parts, start=first):
             resume.keep(unfinished, number, part)
@@ -179,8 +181,9 @@ def _measure(
             f"{unfinished} holds {len(found)} rows, where {len(dataset)} samples, {len(rules)} attacks and "
             f"{len(epsilons)} epsilons make {len(dataset) * len(rules) * len(epsilons)}; remove it and run again"
         )
-    for (attack, epsilon), piece in found.groupby(["attack", "epsilon"], sort=False):
-        piece = piece.reset_index(drop=True)
+    for names, rows in found.groupby(["attack", "epsilon"], sort=False):
+        attack, epsilon = cast(tuple[str, float], names)
+        piece = rows.reset_index(drop=True)
         piece.attrs = {"attacked": found.attrs["attacked"]}
         tables.write(folder / f"{basis.key(rules[attack], epsilon)}.parquet", piece)
     resume.end(unfinished)

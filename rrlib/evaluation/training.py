@@ -3,10 +3,11 @@
 import copy
 import math
 from dataclasses import asdict, dataclass
+from typing import Any, TypeAlias
 
 import torch
 from scipy.optimize import minimize_scalar
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
@@ -14,6 +15,8 @@ from tqdm import tqdm
 from rrlib.detectors import to_device
 from rrlib.errors import InputError
 from rrlib.evaluation.adversarial import Adversarial
+
+Sample: TypeAlias = tuple[Tensor, int, int]  # pixels, label, number
 
 
 @dataclass(frozen=True)
@@ -41,14 +44,14 @@ class Recipe:
 
 def train(
     detector: nn.Module,
-    training_set: Dataset,
-    validation_set: Dataset,
+    training_set: Dataset[Sample],
+    validation_set: Dataset[Sample],
     recipe: Recipe,
     *,
     seed: int,
     device: torch.device | str = "cpu",
     name: str = "detector",
-) -> dict:
+) -> dict[str, Any]:
     """Train `detector` in place and return its report; it ends in eval mode with the weights of the best epoch.
 
     Both sets give (pixels, label, index). The report holds per-epoch `history` (losses in nats, accuracies in [0, 1]),
@@ -57,7 +60,8 @@ def train(
     """
     to_device(detector, device, training_set[0][0])
     optimiser = torch.optim.AdamW(detector.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
-    history, best = [], None
+    history: list[dict[str, float]] = []
+    best: dict[str, float] = {}
     with torch.random.fork_rng(), tqdm(total=recipe.epochs, desc=f"train {name}", unit="epoch") as progress:
         torch.manual_seed(seed)
         order = torch.Generator().manual_seed(seed)
@@ -66,10 +70,14 @@ def train(
         for epoch in range(1, recipe.epochs + 1):
             loss = _epoch(detector, batches, recipe, optimiser, schedule, order, epoch, device)
             _check_loss(loss, "training", name, epoch)
-            row = {"epoch": epoch, "training_loss": loss, **_validate(detector, validation_set, recipe, device)}
+            row: dict[str, float] = {
+                "epoch": epoch,
+                "training_loss": loss,
+                **_validate(detector, validation_set, recipe, device),
+            }
             _check_loss(row["selection_loss"], "validation", name, epoch)
             history.append(row)
-            if best is None or row["selection_loss"] < best["selection_loss"]:
+            if not best or row["selection_loss"] < best["selection_loss"]:
                 best, weights = row, copy.deepcopy(detector.state_dict())
             progress.set_postfix(loss=f"{loss:.3f}", validation=f"{row['validation_accuracy']:.3f}")
             progress.update()
@@ -109,7 +117,16 @@ def _check_loss(loss: float, which: str, name: str, epoch: int) -> None:
         raise InputError(f"the {which} loss of {name} became {loss} in epoch {epoch}; lower its learning_rate")
 
 
-def _epoch(detector, batches, recipe, optimiser, schedule, order, epoch, device) -> float:
+def _epoch(
+    detector: nn.Module,
+    batches: DataLoader[Sample],
+    recipe: Recipe,
+    optimiser: torch.optim.Optimizer,
+    schedule: torch.optim.lr_scheduler.LRScheduler,
+    order: torch.Generator,
+    epoch: int,
+    device: torch.device | str,
+) -> float:
     """One pass over the training set; the mean loss, or at once the first that is no number."""
     total, count = 0.0, 0
     detector.train()
@@ -132,7 +149,13 @@ def _epoch(detector, batches, recipe, optimiser, schedule, order, epoch, device)
     return total / count
 
 
-def _logits(detector, dataset, recipe, device, adversarial: Adversarial | None = None):
+def _logits(
+    detector: nn.Module,
+    dataset: Dataset[Sample],
+    recipe: Recipe,
+    device: torch.device | str,
+    adversarial: Adversarial | None = None,
+) -> tuple[Tensor, Tensor]:
     """Logits and labels of a whole set, on the processor."""
     logits, all_labels = [], []
     for x, labels, samples in DataLoader(dataset, recipe.batch_size, generator=torch.Generator()):
@@ -145,7 +168,9 @@ def _logits(detector, dataset, recipe, device, adversarial: Adversarial | None =
     return torch.cat(logits), torch.cat(all_labels)
 
 
-def _validate(detector, dataset, recipe, device) -> dict[str, float]:
+def _validate(
+    detector: nn.Module, dataset: Dataset[Sample], recipe: Recipe, device: torch.device | str
+) -> dict[str, float]:
     """Losses and accuracies on the validation set; `selection_loss` weighs them as training does."""
     detector.eval()
     logits, labels = _logits(detector, dataset, recipe, device)

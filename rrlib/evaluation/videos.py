@@ -52,8 +52,8 @@ def by_video(table: pd.DataFrame, distance: str = "linf") -> pd.DataFrame:
         linf=("linf", "max"),
         gradient=("gradient", "max"),
     ).reset_index()
-    vectors = (_probabilities(result[name]) for name in ("p_clean", "p_attacked"))
-    result["shift"] = probability_shift(*vectors, distance).numpy()
+    p_clean, p_attacked = _probabilities(result["p_clean"]), _probabilities(result["p_attacked"])
+    result["shift"] = probability_shift(p_clean, p_attacked, distance).numpy()
     result.attrs = table.attrs
     return result[list(table)]
 

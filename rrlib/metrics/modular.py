@@ -186,13 +186,13 @@ class RobustRatio(_Mean):
             ax: axes to draw on.
 
         Returns:
-            Figure (None if `ax` is given) and axes.
+            The figure and the axes.
         """
         rule = ", label kept" if self.require_same_label else ""
         if not isinstance(self.tolerance, list):
             name = f"robust ratio RR(τ = {self.tolerance:g}{rule}) (share of samples, upper bound)"
             return _labelled(self._plot(val, ax), name)
-        figure, ax = plt.subplots() if ax is None else (None, ax)
+        ax = plt.subplots()[1] if ax is None else ax
         values = [self.compute()] if val is None else [val] if isinstance(val, Tensor) else list(val)
         order = sorted(range(len(self.tolerance)), key=self.tolerance.__getitem__)
         for step, value in enumerate(values):
@@ -206,6 +206,8 @@ class RobustRatio(_Mean):
             ylim=(-0.03, 1.03),
         )
         ax.grid(True)
+        figure = ax.get_figure(root=True)
+        assert figure is not None  # axes that are drawn on belong to one
         return figure, ax
 
 

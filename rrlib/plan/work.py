@@ -96,8 +96,7 @@ def samples_of(study: Study, dataset: str) -> Samples | None:
     entry = study.datasets[dataset]
     prepared = dataset_folder(dataset) / manifest.NAME
     if prepared.is_file():
-        split = pd.read_csv(prepared, usecols=["split"], dtype=str)["split"].value_counts()
-        return _of_splits(split.to_dict(), "prepared")
+        return _of_splits(_counts(pd.read_csv(prepared, usecols=["split"], dtype=str)), "prepared")
     if isinstance(entry, Synthetic):
         return _of_splits(entry.images, "drawn")
     if isinstance(entry, SyntheticClips):
@@ -114,9 +113,13 @@ def samples_of(study: Study, dataset: str) -> Samples | None:
     return _counted(path, per_source, videos=entry.noun != "images")
 
 
+def _counts(table: pd.DataFrame) -> dict[str, int]:
+    return {str(split): int(count) for split, count in table["split"].value_counts().items()}
+
+
 def _of_splits(counts: Mapping[str, int], origin: str, times: int = 1) -> Samples:
     """Samples that are known exactly."""
-    train, validation, test = (int(counts.get(name, 0)) * times for name in manifest.SPLITS)
+    train, validation, test = (counts.get(name, 0) * times for name in manifest.SPLITS)
     return Samples(train, validation, test, origin, exact=True)
 
 
@@ -140,7 +143,7 @@ def _counted(source: Path, per_source: int, videos: bool) -> Samples | None:
     if table.is_file():
         split = manifest.read_text(table)
         if "split" in split:
-            return _of_splits(split["split"].value_counts().to_dict(), "listed", per_source)
+            return _of_splits(_counts(split), "listed", per_source)
         whole, origin = len(split), "listed, dealt out"
     else:
         whole, origin = _files(source, videos), "files there, dealt out"

@@ -98,7 +98,7 @@ def _draw(ax: Axes, part: pd.DataFrame, style: Mapping[str, dict]) -> None:
     """One panel: the detectors of one data set under one attack at one ε."""
     right = ax.twinx()
     for detector, look in style.items():
-        data = summary.by_epsilon(part[part["detector"] == detector], CURVE)
+        data = summary.by_epsilon(part[part["detector"] == detector], CURVE.tolist())
         rr, ra = data[data["measure"] == "RR"], data[data["measure"] == "RA"]["value"].item()
         ax.plot(rr["tolerance"], rr["value"], color=look["color"], label=detector)
         ax.fill_between(rr["tolerance"], rr["low"], rr["high"], color=look["color"], alpha=0.15, linewidth=0)
@@ -139,7 +139,9 @@ def _finish(figure: Figure, axes: list[Axes], note: str) -> Figure:
 
 def _label_sides(axes: list[Axes]) -> None:
     """Both vertical axes on one scale, named at the outer edges."""
-    columns = axes[0].get_gridspec().ncols
+    grid = axes[0].get_gridspec()
+    assert grid is not None  # axes of a figure's own grid
+    columns = grid.ncols
     right_axes = [ax for ax in axes[0].figure.axes if ax.yaxis.get_label_position() == "right"]
     for number, (left, right) in enumerate(zip(axes, right_axes, strict=True)):
         at_right_edge = number % columns == columns - 1 or number == len(axes) - 1

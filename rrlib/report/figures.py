@@ -1,6 +1,6 @@
 """Result tables to axes. RR from an attack bounds the true RR from above: axis labels say so."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +71,7 @@ def set_style() -> None:
     mpl.rcParams.update(THEME | OWN)
 
 
-def styles(names: Sequence[str]) -> dict[str, dict]:
+def styles(names: Iterable[str]) -> dict[str, dict]:
     """One colour and one marker per name, the same in every figure of a study."""
     return {
         name: {"color": COLORS[number % len(COLORS)], "marker": MARKERS[number % len(MARKERS)]}
@@ -148,7 +148,9 @@ def plot_training(history: Sequence[dict], best_epoch: int) -> Figure:
     frame = pd.DataFrame(history).set_index("epoch")
     figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.1), layout="constrained")
     for ax, measure, label in ((left, "loss", "cross-entropy (nats) ↓"), (right, "accuracy", "accuracy ↑")):
-        for column, style in zip([c for c in frame if c.endswith(measure)], ("-o", "--s", ":D"), strict=False):
+        for column, style in zip(
+            [c for c in map(str, frame) if c.endswith(measure)], ("-o", "--s", ":D"), strict=False
+        ):
             ax.plot(frame.index, frame[column], style, markersize=3, label=column.replace("_", " "))
         ax.axvline(best_epoch, color="grey", linewidth=0.8, zorder=0)
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -165,7 +167,7 @@ def plot_clean(table: pd.DataFrame) -> Figure:
         left.hist(table.loc[table["label"] == label, "p_clean"], bins, alpha=0.6, label=name, hatch=hatch)
     left.set(xlabel="probability of fake", ylabel="test samples", xlim=(0, 1))
     left.legend()
-    binned = table.groupby(pd.cut(table["p_clean"], bins, include_lowest=True), observed=True)
+    binned = table.groupby(pd.cut(table["p_clean"], bins.tolist(), include_lowest=True), observed=True)
     right.plot([0, 1], [0, 1], color="grey", linewidth=0.8)
     right.plot(binned["p_clean"].mean(), binned["label"].mean(), "-o", markersize=4)
     right.set(

@@ -27,7 +27,7 @@ def write(found: study.Study) -> list[Path]:
         cell[row["attack"]] = {"RA": row["RA"], "RR": row[name], "stability": row["stability"]}
     files.write_text(METRICS, json.dumps(metrics, indent=1) + "\n")
     curves = recorded.rows(table[table["epsilon"] == at], CURVE.tolist())
-    columns = [column for column in curves if column.startswith("RR(")]
+    columns = [column for column in map(str, curves) if column.startswith("RR(")]
     long = curves.melt(["dataset", "detector", "attack"], columns, var_name="tolerance", value_name="RR")
     long["tolerance"] = long["tolerance"].str.slice(3, -1).astype(float)
     long = long.sort_values(["dataset", "detector", "attack", "tolerance"], kind="stable")

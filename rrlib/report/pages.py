@@ -1,7 +1,7 @@
 """What every notebook begins with, and how it shows a table."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -99,6 +99,6 @@ def show(table: pd.DataFrame, missing: str = "", empty: str = "None.") -> HTML:
     """
     if table.empty:
         return HTML(f"<p>{empty}</p>")
-    epsilons = [column for column in table if column in ("ε", "epsilon")]
+    epsilons: list[Hashable] = [column for column in table if column in ("ε", "epsilon")]
     style = table.style.hide(axis="index").format(precision=3, na_rep=missing).format("{:g}", subset=epsilons)
     return HTML(style.set_uuid("table").set_table_attributes('class="dataframe"').to_html())

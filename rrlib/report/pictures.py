@@ -78,7 +78,7 @@ def plot_filmstrip(
     height, width = clean.shape[-2:]
     above, below = 3 * min(7 / len(chosen) * height / width, 1.6) + 0.5, 1.9  # inches
     figure = plt.figure(figsize=(8.3, above + below), layout="constrained")
-    strip, scores = figure.subfigures(2, 1, height_ratios=[above, below])
+    strip, scores = figure.subfigures(2, 1, height_ratios=[above, below], squeeze=False).flat
     axes = strip.subplots(3, len(chosen), squeeze=False)
     rows = {"clean": clean, "perturbation": _stretched(difference), "attacked": attacked}
     for line, (name, clip) in zip(axes, rows.items(), strict=True):
@@ -114,6 +114,7 @@ def plot_clip_samples(folder: Path, frame: pd.DataFrame, each: int) -> Figure:
     order = sorted(set(kinds), key=lambda kind: (kind != "real", kind))
     rows = pd.concat([_varied(frame[kinds == kind], each) for kind in order])
     report = read_report(folder)
+    assert report is not None  # a data set of clips has one
     clips = ClipSet(rows, folder, 128, frames=report["frames"], stride=report["stride"])
     return plot_clips([clips[number][0] for number in range(len(clips))], list(kinds[rows.index]))
 

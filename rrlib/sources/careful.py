@@ -4,12 +4,20 @@ import io
 import lzma
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 
 from rrlib.errors import InputError
 
 MEMORY = 256 << 20  # bytes that an .xz may ask for; `xz -9` asks for 65 MiB
 READ = 1 << 16  # compressed bytes, and plain ones, at a time
+
+
+class Readable(Protocol):
+    """What is asked of the file behind."""
+
+    def read(self, size: int, /) -> bytes | None: ...
+    def seek(self, offset: int, whence: int, /) -> int: ...
+    def tell(self) -> int: ...
 
 
 class Careful:
@@ -21,7 +29,7 @@ class Careful:
 
     def __init__(
         self,
-        file: "IO[bytes] | Xz",
+        file: Readable,
         path: Path,
         at_once: int,
         in_all: int | None = None,

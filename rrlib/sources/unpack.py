@@ -17,14 +17,14 @@ from tqdm import tqdm
 
 from rrlib import files
 from rrlib.errors import InputError, parsing
-from rrlib.sources.careful import Careful, Xz
+from rrlib.sources.careful import Careful, Readable, Xz
 from rrlib.sources.verify import ZIP
 
 # Images and videos hardly shrink in an archive, so one that grows twentyfold is no data set.
 GROWTH, ALLOWANCE, MOST = 20, 100_000_000, 2_000_000
 PIECE = 1 << 18  # bytes that are copied at once
 HEADER = 1 << 20  # the longest header of a tar: names of a megabyte are nobody's
-DIRECTORY = 200_000_000  # the longest list of what a zip holds, which zipfile reads whole: two million names fit
+DIRECTORY = 100_000_000  # the longest list of what a zip holds, which zipfile reads whole: a million names fit
 LONGEST = 4096  # characters of a path; no system takes a longer one
 LINK = "a link or device"
 AGAIN = "fetch it again"
@@ -154,13 +154,13 @@ def _members(archive: Path) -> Iterator[Member]:
 def _of_zip(archive: Path, file: IO[bytes]) -> Iterator[Member]:
     careful = Careful(file, archive, at_once=DIRECTORY)
     with _whole(archive):
-        opened = zipfile.ZipFile(careful)  # type: ignore[arg-type]  # it reads and seeks, and asks for no more
+        opened = zipfile.ZipFile(careful)
     with opened:
         for info in opened.infolist():
             yield Member(info.filename, _zip_kind(info), info.file_size, partial(opened.open, info))
 
 
-def _of_tar(archive: Path, file: IO[bytes] | Xz) -> Iterator[Member]:
+def _of_tar(archive: Path, file: Readable) -> Iterator[Member]:
     careful = Careful(file, archive, at_once=HEADER, in_all=_limit(archive), beyond=lambda: _bomb(archive))
     with parsing(archive, "a zip or tar archive", f"{AGAIN} or correct its unpack"):
         opened = tarfile.TarFile(fileobj=careful)  # type: ignore[arg-type]  # the same
@@ -172,7 +172,8 @@ def _of_tar(archive: Path, file: IO[bytes] | Xz) -> Iterator[Member]:
                 return
             kind = "folder" if info.isdir() else "file" if info.isreg() else LINK
             yield Member(info.name, kind, info.size, partial(opened.extractfile, info))
-            opened.members.clear()  # tarfile remembers every entry, for a use that this is not
+            # tarfile remembers every entry, for a use that this is not
+            opened.members.clear()  # type: ignore[attr-defined]  # typeshed lacks it
 
 
 def _zip_kind(info: zipfile.ZipInfo) -> str:

@@ -4,10 +4,12 @@ import hashlib
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch import nn
 from torch.nn.functional import softmax
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
 from rrlib import datasets, detectors, files
 from rrlib.detectors import Calibrated, checkpoints
@@ -29,7 +31,7 @@ def make_checkpoint(study: Study, dataset: str, detector: str) -> None:
     known(detector, study.detectors, "detector")
     entry, target = study.detectors[detector], paths.checkpoint_path(dataset, detector)
     if entry.weights:
-        _take_weights(study, detector, target)
+        _take_weights(study, detector, entry.weights, target)
     elif entry.training is None:
         network = detectors.build(entry.architecture, entry.input_size, entry.seed, entry.labels)
         made = {"dataset": None, "seed": None, "temperature": 1, "report": None, "weights": entry.architecture}
@@ -41,7 +43,7 @@ def make_checkpoint(study: Study, dataset: str, detector: str) -> None:
         train(study, dataset, detector, target)
 
 
-def train(study: Study, dataset: str, detector: str, target: Path) -> dict:
+def train(study: Study, dataset: str, detector: str, target: Path) -> dict[str, Any]:
     """Train a detector as params.yaml says and save it at `target`; its metadata.
 
     Where the repository gives a checkpoint of the same recipe, `against_given` says how far the two are apart on the
@@ -53,10 +55,13 @@ def train(study: Study, dataset: str, detector: str, target: Path) -> dict:
     if entry.training is None:
         raise InputError(f"{detector} has no training in params.yaml; give it one, or take its weights as they are")
     folder, device = prepare_training(study, dataset), resolve(study.device)
-    sets = [datasets.load(folder, split, entry.input_size, keep=True) for split in ("train", "validation")]
+    training_set = datasets.load(folder, "train", entry.input_size, keep=True)
+    validation_set = datasets.load(folder, "validation", entry.input_size, keep=True)
     network = detectors.build(entry.architecture, entry.input_size, entry.seed, entry.labels)
     name = f"{dataset}/{detector}"
-    report = training.train(network, *sets, entry.training, seed=entry.seed, device=device, name=name)
+    report = training.train(
+        network, training_set, validation_set, entry.training, seed=entry.seed, device=device, name=name
+    )
     metadata = _about(study, detector, network) | {
         "dataset": dataset,
         "data": definition_of(study, dataset),
@@ -67,13 +72,13 @@ def train(study: Study, dataset: str, detector: str, target: Path) -> dict:
     if given := _given(study, dataset, detector):
         other = detectors.load(given, entry.architecture, entry.input_size).detector.to(device)
         metadata["against_given"] = _apart(
-            Calibrated(network, report["temperature"]).to(device), other, sets[1], device
+            Calibrated(network, report["temperature"]).to(device), other, validation_set, device
         )
     checkpoints.save(target, network, metadata)
     return metadata
 
 
-def definition_of(study: Study, dataset: str) -> dict:
+def definition_of(study: Study, dataset: str) -> dict[str, Any]:
     """What a data set is, as params.yaml says it, but for where its code or files lie."""
     return {key: value for key, value in study.datasets[dataset].to_dict().items() if key != "source"}
 
@@ -91,6 +96,8 @@ def load_detector(study: Study, dataset: str, detector: str) -> detectors.Loaded
 def load_weights(study: Study, detector: str) -> detectors.LoadedDetector:
     """The detector whose weights params.yaml names, once their hash, architecture and input size are as it says."""
     entry, where = study.detectors[detector], f"params.yaml: detectors.{detector}"
+    if entry.weights is None:
+        raise InputError(f"{where} names no weights; give weights and sha256")
     if not entry.weights.is_file():
         raise InputError(f"{entry.weights} is absent; bring it with `python -m rrlib fetch --study`")
     found = hashlib.sha256(entry.weights.read_bytes()).hexdigest()
@@ -150,18 +157,18 @@ def check_module(study: Study, dataset: str, detector: str) -> None:
     )
 
 
-def _about(study: Study, detector: str, network: torch.nn.Module) -> dict:
+def _about(study: Study, detector: str, network: nn.Module) -> dict[str, Any]:
     entry = study.detectors[detector]
-    about = {"architecture": entry.architecture, "input_size": entry.input_size}
+    about: dict[str, Any] = {"architecture": entry.architecture, "input_size": entry.input_size}
     return about | detectors.architecture(entry.architecture).describe(network)
 
 
-def _take_weights(study: Study, detector: str, target: Path) -> None:
+def _take_weights(study: Study, detector: str, weights: Path, target: Path) -> None:
     entry, loaded = study.detectors[detector], load_weights(study, detector)
     # a temperature that the file brings stays in its metadata and is applied again when it is loaded
     network = loaded.detector.detector if isinstance(loaded.detector, Calibrated) else loaded.detector
     metadata = {"dataset": None, "seed": None, "temperature": 1, "report": None} | loaded.metadata
-    checkpoints.save(target, network, metadata | {"weights": entry.weights.name, "sha256": entry.sha256})
+    checkpoints.save(target, network, metadata | {"weights": weights.name, "sha256": entry.sha256})
 
 
 def _given(study: Study, dataset: str, detector: str) -> Path | None:
@@ -193,14 +200,14 @@ def _differing(study: Study, dataset: str, detector: str, path: Path) -> list[st
     return [key for key, value in wanted.items() if found.get(key) != value]
 
 
-def _trained_on(definition: dict) -> dict:
+def _trained_on(definition: dict[str, Any]) -> dict[str, Any]:
     """A definition without its test split, which no training sees."""
     counts = {name: {split: n for split, n in value.items() if split != "test"}
               for name, value in definition.items() if isinstance(value, dict)}  # fmt: skip
     return definition | counts
 
 
-def _apart(one: torch.nn.Module, other: torch.nn.Module, samples, device: torch.device) -> dict[str, float]:
+def _apart(one: nn.Module, other: nn.Module, samples: Dataset[Any], device: torch.device) -> dict[str, float]:
     p = []
     for detector in (one, other):
         with detectors.frozen(detector), torch.no_grad():

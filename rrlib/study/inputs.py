@@ -33,8 +33,8 @@ def check_inputs(study: Study) -> None:
             load_weights(study, name)
         elif _comes_trained(study, detector):
             detectors.try_architecture(detector.architecture, detector.input_size, detector.labels)
-    for dataset, detector in study.pairs():
-        check_module(study, dataset, detector)
+    for pair in study.pairs():
+        check_module(study, *pair)
 
 
 def _comes_trained(study: Study, detector: Detector) -> bool:

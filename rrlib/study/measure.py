@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from itertools import groupby
 
 import pandas as pd
-from torch.utils.data import Dataset
 
 from rrlib import datasets, detectors, files
 from rrlib.attacks import Rule
 from rrlib.datasets import manifest
 from rrlib.devices import resolve
-from rrlib.evaluation import Basis, Cell, store, tables, videos
+from rrlib.evaluation import Basis, Cell, Labelled, store, tables, videos
 from rrlib.study import paths
 from rrlib.study.checkpoint import load_detector
 from rrlib.study.params import Half, Study, known
@@ -111,12 +110,12 @@ def half_of(study: Study, dataset: str, detector: str) -> Half:
     return half
 
 
-def load_test_set(dataset: str, input_size: int) -> Dataset:
+def load_test_set(dataset: str, input_size: int) -> Labelled:
     """The test images at a detector's input size."""
     return datasets.load(paths.dataset_folder(dataset), "test", input_size)
 
 
-def samples_at_once(study: Study, dataset: Dataset) -> int:
+def samples_at_once(study: Study, dataset: Labelled) -> int:
     """`batch_size` counts images; a clip counts as many as it has frames."""
     return max(1, study.batch_size // getattr(dataset, "frames", 1))
 
@@ -160,7 +159,7 @@ def videos_of(study: Study, table: pd.DataFrame) -> pd.DataFrame:
     return videos.by_video(table.assign(dataset=table["dataset"].map(paths.videos_name)), study.distance)
 
 
-def _basis(study: Study, dataset: str, loaded: detectors.LoadedDetector, test: Dataset) -> Basis:
+def _basis(study: Study, dataset: str, loaded: detectors.LoadedDetector, test: Labelled) -> Basis:
     about = {name: loaded.metadata.get(name) for name in ("architecture", "input_size", "temperature", "module", "hub")}
     return Basis(
         samples=_digest_of_samples(dataset),

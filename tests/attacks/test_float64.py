@@ -47,8 +47,8 @@ def sigmoid(z):
     return 1 / (1 + np.exp(-z)) if z > -700 else 0.0
 
 
-def climbed(x, wrong, epsilon, start, scale, stops):
-    """PGD on scale · w · (x − ½), climbed where `wrong` is 1 and descended where it is −1."""
+def stepped(x, wrong, epsilon, start, scale, stops):
+    """PGD on scale · w · (x − ½), an ascent where `wrong` is 1 and a descent where it is −1."""
     attacked = np.clip(x + epsilon * start, 0, 1)
     for _ in range(STEPS):
         if not (stops and wrong * scale * (attacked - 0.5) @ WEIGHT > 0):
@@ -85,10 +85,10 @@ def attacked_by_hand(attack, x, label, epsilon, start, scale):
     if attack == "fgsm":
         return np.clip(x + epsilon * wrong * np.sign(WEIGHT), 0, 1)
     if attack in ("pgd", "cw"):
-        return climbed(x, wrong, epsilon, start, scale, stops=attack == "cw")
+        return stepped(x, wrong, epsilon, start, scale, stops=attack == "cw")
     if attack == "cw_l2":
         return project(least_norm(x, wrong, scale), x, epsilon)
-    ends = [climbed(x, sign, epsilon, start, scale, stops=False) for sign in (1, -1)]
+    ends = [stepped(x, sign, epsilon, start, scale, stops=False) for sign in (1, -1)]
     clean = sigmoid(scale * (x - 0.5) @ WEIGHT)
     return max(ends, key=lambda end: abs(sigmoid(scale * (end - 0.5) @ WEIGHT) - clean))
 

@@ -20,6 +20,7 @@ ATTACKS = {
     "cw": {"steps": 3},
     "cw_l2": {"steps": 8, "search_steps": 3, "initial_c": 1.0},
     "shift": {"steps": 3},
+    "square": {"queries": 40},
     "torchattacks:FGSM": {},
     "torchattacks:PGD": {"steps": 3},
     "torchattacks:CW": {"c": 100, "steps": 10, "lr": 0.05},

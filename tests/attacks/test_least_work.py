@@ -95,12 +95,12 @@ def test_a_random_start_costs_its_step_at_every_epsilon(in_memory):
     assert detector.counts == {"gradients": 5 * 10, "forwards": PLACED + 5 + 1}
 
 
-@pytest.mark.parametrize("name", ["pgd", "cw", "shift"])
+@pytest.mark.parametrize(("name", "more"), [("pgd", {}), ("cw", {}), ("shift", {}), ("shift", {"schedule": "apgd"})])
 @pytest.mark.parametrize("random_start", [True, False])
-def test_all_epsilons_in_one_batch_give_the_same_images_from_a_fifth_of_the_calls(name, random_start):
+def test_all_epsilons_in_one_batch_give_the_same_images_from_a_fifth_of_the_calls(name, more, random_start):
     x, labels = batch()
     x, detector = x.double(), Counted(used().double())
-    options = {"steps": 4, "random_start": random_start}
+    options = {"steps": 4, "random_start": random_start} | more
     apart = list(sweep(rule(name, **options), detector, x, labels, EPSILONS, seed=3))
     calls = detector.counts["gradients"]
     together = list(sweep(rule(name, one_batch=True, **options), detector, x, labels, EPSILONS, seed=3))
@@ -140,6 +140,11 @@ SAID = [
     ("shift", {"steps": 1}),
     ("shift", {"steps": 3, "random_start": False}),
     ("shift", {"steps": 2, "restarts": 3}),
+    ("shift", {"steps": 4, "schedule": "apgd"}),
+    ("shift", {"steps": 3, "schedule": "apgd", "restarts": 2}),
+    ("shift", {"steps": 3, "schedule": "apgd", "random_start": False}),
+    ("shift", {"steps": 1, "schedule": "apgd"}),
+    ("square", {"queries": 7}),
     ("cw_l2", {"steps": 3, "search_steps": 2}),
 ]
 

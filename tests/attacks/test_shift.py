@@ -48,10 +48,14 @@ def corners(detector, x, epsilon):
     return [(x + sign * epsilon * direction).clamp(0, 1) for sign in (1, -1)]
 
 
+SCHEDULE = pytest.mark.parametrize("schedule", ["fixed", "apgd"])
+
+
+@SCHEDULE
 @pytest.mark.parametrize("bias", [-2.0, 0.0, 3.0])
-def test_on_a_linear_detector_the_shift_is_that_of_the_better_corner(bias):
+def test_on_a_linear_detector_the_shift_is_that_of_the_better_corner(bias, schedule):
     detector, (x, labels) = Linear(bias=bias), batch()
-    for attacked in sweep("shift", detector, x, labels, [0.01, 0.05, 0.2]):
+    for attacked in sweep(rule("shift", schedule=schedule), detector, x, labels, [0.01, 0.05, 0.2]):
         best = torch.maximum(*(shifts(detector, x, corner) for corner in corners(detector, x, attacked.epsilon)))
         assert torch.allclose(shifts(detector, x, attacked.images), best, rtol=0, atol=1e-12)
 
@@ -68,6 +72,14 @@ def test_no_attack_on_the_same_way_shifts_a_sample_further(architecture, other):
         strict=True,
     ):
         assert (shifts(detector, x, ours.images) >= shifts(detector, x, theirs.images)).all()
+
+
+@pytest.mark.parametrize("other", ["noise", "fgsm"])
+def test_with_adaptive_steps_the_start_and_the_single_steps_count_as_well(other):
+    detector, (x, labels) = build("resnet", 32, seed=0).double(), batch(size=32)
+    ours = sweep(rule("shift", schedule="apgd"), detector, x, labels, [0.01, 0.05, 0.2], seed=3)
+    for each, theirs in zip(ours, sweep(other, detector, x, labels, [0.01, 0.05, 0.2], seed=3), strict=True):
+        assert (shifts(detector, x, each.images) >= shifts(detector, x, theirs.images)).all()
 
 
 def test_a_random_start_that_shifts_more_than_what_follows_is_kept():
@@ -90,7 +102,7 @@ def test_one_large_step_counts_where_it_beats_many_small_ones():
     direction = Linear().weight.sign().view(1, 3, 8, 8)
 
     class Well(nn.Module):
-        """Fake in a far corner, uphill of x, and with a slope that leads back from everywhere on the way there."""
+        """Fake in the corner that the gradient at x points to, with a slope that leads back from all in between."""
 
         def forward(self, images):
             far = ((images - x) * direction).flatten(1).mean(1) / 0.2
@@ -117,10 +129,11 @@ def test_an_answer_that_is_wrong_already_is_moved_where_pgd_leaves_it():
     assert (shifts(detector, x, shift.images) > 5 * shifts(detector, x, pgd.images)).all()
 
 
-def test_the_label_plays_no_part():
+@SCHEDULE
+def test_the_label_plays_no_part(schedule):
     detector, (x, labels) = build("resnet", 32, seed=0).double(), batch(size=32)
-    (one,) = sweep("shift", detector, x, labels, [0.05])
-    (other,) = sweep("shift", detector, x, 1 - labels, [0.05])
+    (one,) = sweep(rule("shift", schedule=schedule), detector, x, labels, [0.05])
+    (other,) = sweep(rule("shift", schedule=schedule), detector, x, 1 - labels, [0.05])
     assert torch.equal(one.images, other.images)
 
 
@@ -140,14 +153,14 @@ def test_a_saturated_detector_is_still_moved_towards_its_border():
     assert torch.allclose(attacked.images, corners(detector, x, 0.05)[1])  # … and the smaller z is known all the same
 
 
-def test_an_epsilon_takes_one_gradient_less_than_two_climbs_and_two_single_steps():
+def test_an_epsilon_takes_one_gradient_less_than_an_ascent_and_a_descent_and_two_single_steps():
     detector, (x, labels) = nn.Sequential(Linear()), batch()
     gradients, forwards = [], []
     detector.register_full_backward_hook(lambda *_: gradients.append(1))
     detector.register_forward_hook(lambda *_: forwards.append(1))
     list(sweep(rule("shift", steps=4), detector, x, labels, [0.01, 0.1]))
     assert len(gradients) == 1 + 2 * (2 * 4 - 1)  # the clean image once
-    assert len(forwards) == len(gradients) + 2 * (2 + 2)  # the end of each climb, and both corners
+    assert len(forwards) == len(gradients) + 2 * (2 + 2)  # both last iterates, and both single steps
 
 
 def test_without_a_gradient_the_random_start_is_all_that_moves_and_the_sample_is_reported():
@@ -180,10 +193,12 @@ def test_log_shift_does_not_saturate():
     ("options", "message"),
     [
         ({"steps": 0}, "steps is 0; it is a whole number ≥ 1"),
+        ({"schedule": "cosine"}, "schedule is 'cosine'; choose from fixed, apgd"),
         ({"restarts": 1.5}, "restarts is 1.5; it is a whole number ≥ 1"),
         (
             {"confidence": 1},
-            "shift has no option confidence; its options are steps, random_start, restarts, one_batch, frames",
+            "shift has no option confidence; "
+            "its options are steps, random_start, restarts, one_batch, schedule, frames",
         ),
     ],
 )

@@ -11,7 +11,16 @@ from rrlib.attacks.gradients import margin, margin_gradient
 from rrlib.detectors.catalogue import build
 from rrlib.errors import InputError
 
-ATTACKS = ["noise", "fgsm", "pgd", "cw", "shift", pytest.param(rule("cw_l2", steps=8, search_steps=2), id="cw_l2")]
+ATTACKS = [
+    "noise",
+    "fgsm",
+    "pgd",
+    "cw",
+    "shift",
+    pytest.param(rule("shift", schedule="apgd"), id="apgd"),
+    pytest.param(rule("cw_l2", steps=8, search_steps=2), id="cw_l2"),
+    pytest.param(rule("square", queries=30), id="square"),
+]
 EPSILONS = [0, 0.01, 0.05, 0.2]
 
 
@@ -212,7 +221,11 @@ def test_wrong_epsilons_are_refused(epsilons, message):
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("pdg", {}, "attack pdg is not known; choose from noise, fgsm, pgd, cw, cw_l2, shift, torchattacks:NAME"),
+        (
+            "pdg",
+            {},
+            "attack pdg is not known; choose from noise, fgsm, pgd, cw, cw_l2, shift, square, torchattacks:NAME",
+        ),
         ("fgsm", {"steps": 3}, "fgsm has no option steps; its options are frames"),
         ("pgd", {"steps": 0}, "steps is 0; it is a whole number ≥ 1"),
         ("pgd", {"random_start": "no"}, "random_start is 'no'; it is true or false"),

@@ -31,6 +31,9 @@ MIXED = {
     "shift, from x": rule("shift", steps=4, random_start=False),
     "pgd, one batch": rule("pgd", steps=4, one_batch=True),
     "shift, one batch": rule("shift", steps=4, one_batch=True),
+    "shift, apgd": rule("shift", steps=4, schedule="apgd"),
+    "shift, apgd, two starts": rule("shift", steps=4, schedule="apgd", restarts=2),
+    "square": rule("square", queries=5),
     "noise": rule("noise"),
     "fgsm": rule("fgsm"),
     "cw_l2": rule("cw_l2", steps=4, search_steps=2, initial_c=10.0),
@@ -89,8 +92,7 @@ def assert_equal(ours, alone):
         assert torch.equal(ours.has_gradient, alone.has_gradient)
 
 
-@pytest.mark.parametrize("architecture", ["resnet", "meso4"])
-@pytest.mark.parametrize("size", [1, 5, 6])
+@pytest.mark.parametrize(("architecture", "size"), [("resnet", 1), ("resnet", 5), ("meso4", 4), ("meso4", 6)])
 def test_each_rule_gives_bit_for_bit_what_it_gives_alone(architecture, size):
     detector, (x, labels), samples = used(architecture), batch(), torch.arange(6) + 40
     for begin in range(0, len(x), size):
@@ -152,6 +154,8 @@ TOGETHER = [
     {name: MIXED[name] for name in MIXED if "batch" not in name and name not in ("torchattacks", "cw_l2")},
     {"one": rule("pgd", steps=4, restarts=2), "other": rule("cw", steps=4)},
     {"one": rule("cw", steps=3), "other": rule("cw", steps=4)},
+    {"one": rule("square", queries=3), "other": rule("square", queries=4)},
+    {"one": rule("square", queries=3), "other": rule("fgsm")},
 ]
 
 

@@ -126,5 +126,5 @@ def test_a_wrong_name_stops_before_anything_runs(study):
     assert checked.returncode == 1
     assert checked.stderr == (
         "error: params.yaml: attacks.pdg: attack pdg is not known; "
-        "choose from noise, fgsm, pgd, cw, cw_l2, shift, torchattacks:NAME\n"
+        "choose from noise, fgsm, pgd, cw, cw_l2, shift, square, torchattacks:NAME\n"
     )

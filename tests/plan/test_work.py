@@ -17,7 +17,7 @@ from rrlib.plan.work import Calls, Samples
 from rrlib.study import load
 from rrlib.study.paths import dataset_folder
 
-PLACED = 1  # the first sample is shown to the detector once, to see how it may be laid out; no plan counts it
+PLACED = 2  # the first sample is shown to the detector twice, to see how it may be laid out; no plan counts it
 
 
 class Counting(nn.Module):

@@ -253,7 +253,7 @@ BOMB = (
         ),
         (
             big_directory,
-            "has a header that claims 3221225468 bytes, where 200000000 are the most; ask who made it for a sound one",
+            "has a header that claims 3221225468 bytes, where 100000000 are the most; ask who made it for a sound one",
         ),
         (
             chained_headers,

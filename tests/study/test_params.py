@@ -199,7 +199,8 @@ OFTEN = "1000000 is the most"
         (
             "attacks.pgd.rule",
             "pdg",
-            "attacks.pgd: attack pdg is not known; choose from noise, fgsm, pgd, cw, cw_l2, shift, torchattacks:NAME",
+            "attacks.pgd: attack pdg is not known; "
+            "choose from noise, fgsm, pgd, cw, cw_l2, shift, square, torchattacks:NAME",
         ),
         ("device", "tpu", "device: tpu is not known; choose from auto, cpu, cuda, mps"),
         ("distance", "kl", "distance: kl is not known; choose from linf, tv, l2, js"),
