@@ -77,14 +77,6 @@ def test_a_command_that_is_no_command_shows_the_usage_and_exits_with_2(capsys, a
     assert capsys.readouterr().err.startswith("usage: python -m rrlib")
 
 
-def test_videos_says_how_many_tables_there_are(monkeypatch, capsys, tmp_path):
-    monkeypatch.chdir(tmp_path)
-    Path("params.yaml").write_text((REPOSITORY / "params.yaml").read_text())
-    assert main(["videos"]) == 0
-    assert capsys.readouterr().out == "0 table(s) in outputs/videos\n"
-    assert list(Path("outputs/videos").iterdir()) == []
-
-
 def test_a_full_disk_is_one_line_and_leaves_no_file_under_its_final_name(tmp_path):
     """A limit on file size stands in for the disk: writing fails at the same place, with the system's own word."""
     (tmp_path / "params.yaml").write_text((REPOSITORY / "params.yaml").read_text())

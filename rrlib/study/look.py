@@ -1,28 +1,42 @@
 """Some samples of a cell once more, to be looked at."""
 
-import torch
+import hashlib
 
-from rrlib import attacks, evaluation
+import torch
+from safetensors.torch import load_file, save_file
+
+from rrlib import attacks, evaluation, files
 from rrlib.detectors import batch_to_device, to_device
 from rrlib.devices import resolve
 from rrlib.evaluation import Cell
+from rrlib.study import paths
 from rrlib.study.checkpoint import load_detector
-from rrlib.study.measure import half_of, load_test_set
+from rrlib.study.measure import basis_of, half_of, load_test_set
 from rrlib.study.params import Study
 
 
 def attack_again(study: Study, cell: Cell, samples: list[str], epsilon: float) -> tuple[torch.Tensor, torch.Tensor]:
-    """Some samples of a cell, clean and attacked at one ε, (N, …) each on the processor: to be looked at."""
+    """Some samples of a cell, clean and attacked at one ε, (N, …) each on the processor: to be looked at.
+
+    What was looked at before is kept beside what was measured, by key, so that a page that is told otherwise asks for
+    no gradient.
+    """
     loaded = load_detector(study, cell.dataset, cell.detector)
     test = load_test_set(cell.dataset, loaded.metadata["input_size"])
     numbers = [test.table.index[test.table["sample"] == sample].item() for sample in samples]
     x = torch.stack([test[number][0] for number in numbers])
+    rule = half_of(study, cell.dataset, cell.detector).attacks[cell.attack]
+    key = basis_of(study, cell.dataset, cell.detector).key(rule, epsilon)
+    named = hashlib.sha256("\n".join([key, *samples]).encode()).hexdigest()[:40]
+    kept = paths.measured_folder(cell.dataset, cell.detector) / f"{named}.safetensors"
+    if kept.is_file():
+        return x, load_file(kept)["attacked"]
     labels = torch.tensor([test[number][1] for number in numbers])
     device = resolve(study.device)
     detector = to_device(loaded.detector, device, x[0])
     surrogate = evaluation.surrogate_of(detector, test, device, study.fold, compiled=False, name=cell.detector)
     (attacked,) = attacks.sweep(
-        half_of(study, cell.dataset, cell.detector).attacks[cell.attack],
+        rule,
         surrogate.detector,
         batch_to_device(x, device, detector),
         labels.to(device),
@@ -30,7 +44,10 @@ def attack_again(study: Study, cell: Cell, samples: list[str], epsilon: float) -
         seed=study.seed,
         samples=torch.tensor(numbers),
     )
-    return x, attacked.images.cpu()
+    images = attacked.images.cpu().contiguous()
+    with files.whole(kept) as unfinished:
+        save_file({"attacked": images}, unfinished)
+    return x, images
 
 
 def scores_over_time(study: Study, cell: Cell, clip: torch.Tensor) -> list[float]:
