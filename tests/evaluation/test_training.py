@@ -5,6 +5,7 @@ import math
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from scipy.optimize import brentq
@@ -125,7 +126,7 @@ def test_adversarial_training_raises_robust_accuracy(separable, method):
     for adversarial in (None, method):
         detector, _ = trained(separable, Recipe(epochs=16, batch_size=16, adversarial=adversarial))
         table = evaluate(detector, separable(32, seed=3), "pgd", [0, 0.05])
-        clean, attacked = correct(table).groupby(table["epsilon"]).mean()
+        clean, attacked = pd.Series(correct(table)).groupby(table["epsilon"]).mean()
         assert clean == 1.0
         robust_accuracy.append(attacked)
     plain, adversarial = robust_accuracy
