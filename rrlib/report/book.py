@@ -105,6 +105,7 @@ def _faults(log: str, source: Path) -> str:
     """The first few complaints of Sphinx, with paths as they stand in the book."""
     plain = re.sub(r"\x1b\[[0-9;]*m", "", log).replace(f"{source.resolve()}/", "")
     lines = [line.strip() for line in plain.splitlines() if line.strip()]
-    told = [line for line in lines if any(word in line for word in ("WARNING", "ERROR", "CRITICAL"))] or lines[-3:]
+    told = [line for line in lines if any(word in line for word in ("WARNING", "ERROR", "CRITICAL"))]
+    told = told or [line for line in lines if re.match(r"[\w.]*(Error|Exception|Required)\b", line)] or lines[-3:]
     more = f"; and {len(told) - 3} more" if len(told) > 3 else ""
     return "; ".join(told[:3]) + more
