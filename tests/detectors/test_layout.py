@@ -6,6 +6,7 @@ from torch import nn
 
 from rrlib.detectors.catalogue import build
 from rrlib.detectors.layout import batch_to_device, to_device
+from rrlib.errors import InputError
 from rrlib.evaluation import evaluate
 from rrlib.evaluation.training import Recipe, train
 
@@ -89,8 +90,11 @@ def test_another_fault_of_a_detector_is_told_as_it_is(in_memory):
         def forward(self, x):
             raise RuntimeError("a part is missing")
 
+    data = in_memory(pixels(2, 3, SIZE, SIZE), [0, 1])
     with pytest.raises(RuntimeError, match=r"^a part is missing$"):
-        evaluate(Broken("view").eval(), in_memory(pixels(2, 3, SIZE, SIZE), [0, 1]), "fgsm", [0.1])
+        evaluate(Broken("view").eval(), data, "fgsm", [0.1], tried=True)
+    with pytest.raises(InputError, match=r"^Broken raised RuntimeError \(a part is missing\) as it looks at shape"):
+        evaluate(Broken("view").eval(), data, "fgsm", [0.1])
 
 
 class Fussy(Flattening):
