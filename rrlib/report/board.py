@@ -9,9 +9,7 @@ BAND = {
     "detector": "detector",
     "verdict": "promise",
     "band": "abstain if |p − threshold| ≤",
-    "decided": "clean inputs decided",
-    "decided_low": "from",
-    "decided_high": "to",
+    "decided": "clean inputs decided [95 %]",
     "right": "right when decided",
     "flipped": "decided, then flipped",
     "narrowest": "narrowest on all samples",
@@ -41,7 +39,6 @@ def board(worst: pd.DataFrame, epsilon: float, tolerance: float, bands: pd.DataF
         "RA": "RA",
         f"RR({tolerance:g})": f"RR({tolerance:g})",
         "stability": "stability",
-        "verdict": "guardrail",
         "band": "band",
         "decided": "decided",
     }
@@ -50,7 +47,12 @@ def board(worst: pd.DataFrame, epsilon: float, tolerance: float, bands: pd.DataF
 
 def bands_shown(bands: pd.DataFrame, on: str) -> pd.DataFrame:
     """The columns of `analysis.bands` that a page shows, of one kind: "clean score" or "attacked score"."""
-    return bands.loc[bands["on"] == on, list(BAND)].rename(columns=BAND)
+    shown = bands[bands["on"] == on].astype({"decided": object})
+    shown["decided"] = [
+        "–" if pd.isna(row.decided) else f"{row.decided:.3f} [{row.decided_low:.3f}, {row.decided_high:.3f}]"
+        for row in shown.itertuples()
+    ]
+    return shown[list(BAND)].rename(columns=BAND)
 
 
 def does_not_detect(worst: pd.DataFrame) -> set[str]:

@@ -237,7 +237,7 @@ def tidy(notebook: "NotebookNode") -> "NotebookNode":
         for key in ("papermill", "execution"):
             cell.metadata.pop(key, None)
         if "injected-parameters" in cell.metadata.get("tags", []):
-            cell.metadata.tags.append("hide-input")
+            cell.metadata.tags.append("remove-input")
         if cell.cell_type == "code":
             cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
     return notebook

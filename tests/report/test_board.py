@@ -1,0 +1,47 @@
+"""The tables of decisions, from a worst case by hand."""
+
+import pandas as pd
+
+from rrlib import analysis
+from rrlib.report import board
+
+
+def results(groups: int = 160) -> pd.DataFrame:
+    """A sure detector that nothing moves, and one that is pushed over its threshold."""
+    rows = []
+    for detector, pushed in (("firm", 0.9), ("soft", 0.4)):
+        for sample in range(2 * groups):
+            label = sample % 2
+            for epsilon, p_fake in ((0.0, 0.9), (0.1, pushed)):
+                p_clean, p_attacked = (p if label else 1 - p for p in (0.9, p_fake))
+                rows.append(
+                    ["d", detector, "pgd", epsilon, f"s{sample}", f"g{sample // 2}", label, p_clean, p_attacked]
+                )
+    names = ["dataset", "detector", "attack", "epsilon", "sample", "group", "label", "p_clean", "p_attacked"]
+    table = pd.DataFrame(rows, columns=names)
+    return table.assign(shift=(table["p_attacked"] - table["p_clean"]).abs(), linf=table["epsilon"], gradient=True)
+
+
+def test_the_board_shows_what_is_left_and_the_band_of_each_detector():
+    worst = analysis.worst_case(results())
+    bands = analysis.bands(worst, 0.1, budget=0.05)
+    shown = board.board(worst, 0.1, 0.1, bands).set_index("detector")
+    assert shown.loc["firm", ["RA", "RR(0.1)", "stability", "decided"]].tolist() == [1, 1, 1, 1]
+    assert shown.loc["soft", ["RA", "RR(0.1)", "stability"]].round(6).tolist() == [0, 0, 0.5]
+    assert shown.loc["soft", "band"] >= 0.4 - 1e-9  # its clean margin: all that it decides is flipped
+    assert shown.loc["soft", "decided"] == 0
+    assert shown["detects"].tolist() == ["yes", "yes"]
+    assert board.does_not_detect(worst) == set()
+
+
+def test_bands_show_the_share_that_is_decided_with_its_interval():
+    bands = analysis.bands(analysis.worst_case(results()), 0.1, budget=0.05)
+    shown = board.bands_shown(bands, "clean score").set_index("detector")
+    assert shown.loc["firm", "clean inputs decided [95 %]"].startswith("1.000 [0.9")
+
+
+def test_a_band_that_cannot_be_promised_is_a_dash():
+    bands = analysis.bands(analysis.worst_case(results(groups=10)), 0.1, budget=0.05)
+    shown = board.bands_shown(bands, "clean score")
+    assert set(shown["promise"]) == {"cannot be promised"}
+    assert set(shown["clean inputs decided [95 %]"]) == {"–"}
