@@ -9,7 +9,9 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-PACKAGES = ("rrlib", "torch", "numpy", "pandas")
+import rrlib
+
+PACKAGES = ("torch", "numpy", "pandas")  # besides this one, which may be used without being installed
 
 
 def record(inputs: Iterable[Path], parameters: Mapping[str, object]) -> pd.DataFrame:
@@ -19,6 +21,7 @@ def record(inputs: Iterable[Path], parameters: Mapping[str, object]) -> pd.DataF
     """
     rows = [("parameter", name, str(value)) for name, value in parameters.items()]
     rows += [("input", str(path), f"SHA-256 {_sha256(path)[:12]}…") for path in inputs]
+    rows += [("package", "rrlib", rrlib.__version__)]
     rows += [("package", package, version(package)) for package in PACKAGES]
     rows += [("machine", platform.system(), f"{platform.machine()}, {torch.get_num_threads()} thread(s)")]
     return pd.DataFrame(rows, columns=["what", "name", "value"])
