@@ -128,3 +128,13 @@ def test_a_wrong_name_stops_before_anything_runs(study):
         "error: params.yaml: attacks.pdg: attack pdg is not known; "
         "choose from noise, fgsm, pgd, cw, cw_l2, shift, square, torchattacks:NAME\n"
     )
+
+
+def test_a_name_with_a_command_in_it_reaches_no_shell(study):
+    change(study, detectors={"x; touch injected #": FEW["detectors"]["meso4"]})
+    done = run("dvc", "repro", folder=study)
+    change(study)
+    assert done.returncode != 0
+    assert stages_run(done.stdout) == {"fetch"}
+    assert "error: params.yaml: detectors: the name 'x; touch injected #' is not allowed; use letters" in done.stderr
+    assert not (study / "injected").exists()
