@@ -34,7 +34,8 @@ def imported(file: Path) -> Iterator[tuple[str, str]]:
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "rrlib":
             yield from ((node.module, alias.name) for alias in node.names)
         elif isinstance(node, ast.Import):
-            yield from ((alias.name, "") for alias in node.names if alias.name.split(".")[0] == "rrlib")
+            # `import rrlib` itself is for its version
+            yield from ((alias.name, "") for alias in node.names if alias.name.startswith("rrlib."))
 
 
 def part_of(module: str, name: str) -> str:
