@@ -1,5 +1,7 @@
 """The tables of decisions: every detector of a study beside the others, with its band."""
 
+import math
+
 import pandas as pd
 
 from rrlib import analysis
@@ -48,9 +50,10 @@ def board(worst: pd.DataFrame, epsilon: float, tolerance: float, bands: pd.DataF
 def bands_shown(bands: pd.DataFrame, on: str) -> pd.DataFrame:
     """The columns of `analysis.bands` that a page shows, of one kind: "clean score" or "attacked score"."""
     shown = bands[bands["on"] == on].astype({"decided": object})
+    shares = (shown[name].tolist() for name in ("decided", "decided_low", "decided_high"))
     shown["decided"] = [
-        "–" if pd.isna(row.decided) else f"{row.decided:.3f} [{row.decided_low:.3f}, {row.decided_high:.3f}]"
-        for row in shown.itertuples()
+        "–" if math.isnan(share) else f"{share:.3f} [{low:.3f}, {high:.3f}]"
+        for share, low, high in zip(*shares, strict=True)
     ]
     return shown[list(BAND)].rename(columns=BAND)
 

@@ -7,7 +7,6 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pandas as pd
-import torch
 
 import rrlib
 
@@ -23,7 +22,7 @@ def record(inputs: Iterable[Path], parameters: Mapping[str, object]) -> pd.DataF
     rows += [("input", str(path), f"SHA-256 {_sha256(path)[:12]}…") for path in inputs]
     rows += [("package", "rrlib", rrlib.__version__)]
     rows += [("package", package, version(package)) for package in PACKAGES]
-    rows += [("machine", platform.system(), f"{platform.machine()}, {torch.get_num_threads()} thread(s)")]
+    rows += [("machine", platform.system(), platform.machine())]
     return pd.DataFrame(rows, columns=["what", "name", "value"])
 
 
