@@ -29,7 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error.filename or 'a file'}: {error.strerror or error}; free it and run again", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("interrupted: what was finished is kept; run `dvc repro` to go on", file=sys.stderr)
+        print("interrupted: what was finished is kept; run it again to go on", file=sys.stderr)
         return 130
     return 0
 
@@ -42,6 +42,12 @@ def _parser() -> argparse.ArgumentParser:
         "check", help="check params.yaml and the weights that it names, and say what it asks for"
     )
     check.set_defaults(run=_check)
+
+    whole = commands.add_parser("run", help="all that `make` does: check, run what is stale side by side, verify")
+    whole.add_argument("--workers", type=int, metavar="N", help="stages at a time; as many as processors unless given")
+    whole.add_argument("--scheduler", metavar="ADDRESS", help="of a running Dask scheduler, to use its workers instead")
+    whole.add_argument("--keep-going", action="store_true", help="after a failure, go on with what does not rest on it")
+    whole.set_defaults(run=_run)
 
     plan = commands.add_parser("plan", help="say what a study lacks, how to get it, and what its run would cost")
     plan.add_argument("file", type=Path, nargs="?", default=Path("params.yaml"), help="params.yaml unless given")
@@ -125,6 +131,17 @@ def _check(options: argparse.Namespace) -> None:
             f"params.yaml: {name}: {len(half.datasets)} data set(s) × {len(half.detectors)} detector(s) × "
             f"{len(half.attacks)} attack(s) = {len(half.cells())} cells at {len(found.epsilons)} epsilons"
         )
+
+
+def _run(options: argparse.Namespace) -> None:
+    from rrlib import cluster
+
+    if options.workers is not None and options.workers < 1:
+        raise InputError(f"--workers {options.workers} is too few; give 1 or more, or leave it out")
+    _check(options)
+    cluster.run(options.workers, options.scheduler, options.keep_going)
+    _verify(options)
+    print(f"the book: {Path('outputs/book/index.html').resolve()}")
 
 
 def _plan(options: argparse.Namespace) -> None:

@@ -3,6 +3,7 @@ from . import book as book
 from . import figure1 as figure1
 from . import figures as figures
 from . import findings as findings
+from . import kernels as kernels
 from . import made as made
 from . import notebooks as notebooks
 from . import numbers as numbers

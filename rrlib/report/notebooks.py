@@ -81,9 +81,9 @@ def _check_targets(jobs: Sequence[Job]) -> None:
 
 
 def _check_parameters(job: Job) -> None:
-    papermill = _papermill()
+    pm = papermill()
     try:
-        allowed = papermill.inspect_notebook(str(job.source))
+        allowed = pm.inspect_notebook(str(job.source))
     except ValueError as error:
         raise InputError(f"{job.source} is not a notebook with a kernel ({error}); save it again in Jupyter") from error
     for key in job.parameters:
@@ -128,7 +128,7 @@ def _fault(job: Job, server: "Server | None") -> str | None:
 
 def _run(job: Job, server: "Server | None") -> "NotebookNode":
     """The notebook with its outputs, as papermill and the kernel leave it."""
-    papermill = _papermill()
+    pm = papermill()
     from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
 
@@ -139,7 +139,7 @@ def _run(job: Job, server: "Server | None") -> "NotebookNode":
         manager = kernels.manager(Path(folder), server)
         begun: list[str] = []  # the cells that were begun
         try:
-            executed = papermill.execute_notebook(
+            executed = pm.execute_notebook(
                 str(job.source),
                 None,
                 parameters=dict(job.parameters),
@@ -171,7 +171,7 @@ def _run(job: Job, server: "Server | None") -> "NotebookNode":
     return executed
 
 
-def _papermill():
+def papermill():
     """The module papermill, whose import costs a second unless jsonschema is kept from one of its own.
 
     jsonschema would build a grammar of internationalised addresses, .9 of 1.3 s; no notebook's schema holds one.

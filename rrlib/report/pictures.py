@@ -120,10 +120,13 @@ def plot_clip_samples(folder: Path, frame: pd.DataFrame, each: int) -> Figure:
 
 
 def _plot_scores(ax: Axes, before: Sequence[float], after: Sequence[float]) -> None:
-    """A detector's score over the frames of a clip, before and after the attack."""
+    """A detector's score over the frames of a clip, before and after the attack.
+
+    Scores are rounded, as their last digits may depend on the number of threads, and the picture should not.
+    """
     frames = range(len(before))
-    ax.plot(frames, before, "-o", color="black", markersize=3, label="before")
-    ax.plot(frames, after, "--s", color="C3", markersize=3, label="after the attack")
+    ax.plot(frames, np.round(before, 3), "-o", color="black", markersize=3, label="before")
+    ax.plot(frames, np.round(after, 3), "--s", color="C3", markersize=3, label="after the attack")
     ax.axhline(0.5, color="grey", linewidth=0.8, zorder=0)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     ax.set(

@@ -29,7 +29,8 @@ def cloned(folder: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def study(clone) -> Path:
-    done = run("dvc", "repro", folder=clone)
+    """The clone with its study, as `make` runs it."""
+    done = run("python", "-m", "rrlib", "run", "--workers", "2", folder=clone)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     return clone
 

@@ -21,7 +21,7 @@ FLOORS = [
     "sources",
     "evaluation",
 ]
-FLOORS += ["analysis", "study", "plan", "report", "__main__"]
+FLOORS += ["analysis", "study", "plan", "report", "cluster", "__main__"]
 
 
 def files(part: str) -> list[Path]:
