@@ -1,1 +1,1 @@
-from .run import run as run
+from .running import run as run

@@ -154,3 +154,30 @@ def test_a_killed_run_leaves_no_process_and_loses_nothing_that_was_finished(plac
     folder.joinpath("dvc.yaml").write_text(yaml.safe_dump({"stages": CHAIN | {"slow": slow | {"cmd": "cat b > s"}}}))
     assert cluster.run(workers=2) == ["slow"]
     assert ran(folder) == []  # the others were restored
+
+
+def test_workers_of_a_cluster_run_the_stages(place):
+    folder = place(CHAIN)
+    start = [sys.executable, "-m", "dask"]
+    file = ["--scheduler-file", "cluster.json", "--no-dashboard"]
+    scheduler = subprocess.Popen([*start, "scheduler", *file, "--host", "127.0.0.1", "--port", "0"])
+    worker = subprocess.Popen([*start, "worker", *file, "--nthreads", "1", "--no-nanny"])
+    try:
+        for _ in range(300):
+            if folder.joinpath("cluster.json").exists():
+                break
+            time.sleep(0.1)
+        address = yaml.safe_load(folder.joinpath("cluster.json").read_text())["address"]
+        assert sorted(cluster.run(scheduler=address)) == ran(folder) == ["apart", "one", "two"]
+    finally:
+        for process in (worker, scheduler):
+            process.terminate()
+            process.wait(20)
+    assert folder.joinpath("b").read_text() == "given\ngiven\n"
+
+
+def test_a_scheduler_that_does_not_answer_is_one_sentence(place, monkeypatch):
+    place(CHAIN)
+    monkeypatch.setattr("rrlib.cluster.running.PATIENCE", 1)
+    with pytest.raises(InputError, match=r"the scheduler tcp://127\.0\.0\.1:9 gives no worker \(.*\); start both as"):
+        cluster.run(scheduler="tcp://127.0.0.1:9")

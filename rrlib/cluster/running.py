@@ -1,7 +1,7 @@
 """The stale stages of the study, each on a worker as soon as what it rests on is done."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 
 import distributed
@@ -14,6 +14,7 @@ from rrlib.cluster.progress import Progress
 from rrlib.errors import InputError
 
 LOGS = Path("outputs/logs")
+PATIENCE = 60  # seconds for a scheduler and its first worker to answer
 TRIES = 3  # of a command that a signal ends
 MEMORY = 2 << 30  # bytes that a worker should have to itself
 FIRST = ("fetch", "dataset", "checkpoint", "measure", "results")  # most of the others wait for these
@@ -33,12 +34,19 @@ def run(workers: int | None = None, scheduler: str | None = None, keep_going: bo
         if not stale:
             return []
         count = workers or as_many_as_pay_off()
-        environment = _environment(count)
+        environment = _environment(CPU_COUNT if scheduler else count)
         if not scheduler:
             command.warm(environment)  # by this thread: what it starts ends with it
         progress = Progress(pipeline.after(stale), LOGS / "seconds.json")
-        with _client(count, scheduler) as client:
-            ran = _Run(pipeline, client, progress, keep_going, environment).all()
+        try:
+            with _client(count, scheduler) as client:
+                ran = _Run(pipeline, client, progress, keep_going, environment).all()
+        except (OSError, TimeoutError, ValueError) as error:
+            if not scheduler:
+                raise
+            raise InputError(
+                f"the scheduler {scheduler} gives no worker ({error}); start both as book/rerun.md says or leave it out"
+            ) from error
     return ran + confirm()
 
 
@@ -138,15 +146,18 @@ class _Run:
 @contextmanager
 def _client(workers: int, scheduler: str | None) -> Iterator[distributed.Client]:
     """A client of the given scheduler, or of a cluster of threads here: each waits for a process of its own."""
-    cluster = (
-        nullcontext(scheduler)
-        if scheduler
-        else distributed.LocalCluster(
-            n_workers=workers, threads_per_worker=1, processes=False, dashboard_address=None, memory_limit=None
-        )
-    )
-    with cluster as at, distributed.Client(at) as client:
-        yield client
+    if scheduler:
+        with distributed.Client(scheduler, timeout=PATIENCE) as client:
+            client.wait_for_workers(1, timeout=PATIENCE)
+            yield client
+    else:
+        with (
+            distributed.LocalCluster(
+                n_workers=workers, threads_per_worker=1, processes=False, dashboard_address=None, memory_limit=None
+            ) as cluster,
+            distributed.Client(cluster) as client,
+        ):
+            yield client
 
 
 def _environment(workers: int) -> dict[str, str]:
