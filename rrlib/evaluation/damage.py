@@ -44,7 +44,7 @@ class Kind:
 
     apply: (batch, severity other than 0, draws) → batch.
     lowest, highest: the severities that it knows, 0 among them; `whole` where they are whole numbers.
-    severity: what a severity is, in words; `setting`: one severity in words.
+    severity: what a severity is, with its unit; `quantity` and `value` say one as people do, "quality" and "80".
     usual: severities that a study takes which names none.
     clips_only: whether it is done to clips alone.
     """
@@ -53,7 +53,8 @@ class Kind:
     lowest: float
     highest: float
     severity: str
-    setting: Callable[[float], str]
+    quantity: str
+    value: Callable[[float], str]
     usual: tuple[float, ...]
     whole: bool = False
     clips_only: bool = False
@@ -152,20 +153,37 @@ def _through_h264(clip: np.ndarray, rate_factor: int) -> np.ndarray:
 
 
 KINDS: dict[str, Kind] = {
-    "jpeg": Kind(jpeg, 0, 99, "100 − JPEG quality", lambda s: f"quality {100 - s:g}", (20, 50, 80), whole=True),
+    "jpeg": Kind(jpeg, 0, 99, "100 − JPEG quality", "quality", lambda s: f"{100 - s:g}", (20, 50, 80), whole=True),
     "resize": Kind(
         resize,
         0,
         0.99,
         "share of the side length that is lost",
-        lambda s: f"to {1 - s:.0%} and back",
-        (0.25, 0.5, 0.75),
+        "side length kept",
+        lambda s: f"{1 - s:.0%}",
+        (0.1, 0.25, 0.5),
     ),
-    "blur": Kind(blur, 0, 64, "σ in pixels", lambda s: f"σ = {s:g} px", (0.5, 1, 2)),
-    "noise": Kind(noise, 0, 1, "σ in pixel units", lambda s: f"σ = {s:g}", (0.02, 0.05, 0.1)),
-    "brightness": Kind(brightness, -1, 1, "what is added to each pixel", lambda s: f"{s:+g}", (-0.2, -0.1, 0.1, 0.2)),
+    "blur": Kind(blur, 0, 64, "σ in pixels", "σ in pixels", lambda s: f"{s:g}", (0.5, 1, 2)),
+    "noise": Kind(noise, 0, 1, "σ, pixels in [0, 1]", "σ", lambda s: f"{s:g}", (0.02, 0.05, 0.1)),
+    "brightness": Kind(
+        brightness,
+        -1,
+        1,
+        "what is added to each pixel in [0, 1]",
+        "added to pixels",
+        lambda s: f"{s:+g}".replace("-", "−"),
+        (-0.2, -0.1, 0.1, 0.2),
+    ),
     "h264": Kind(
-        h264, 0, 51, "constant rate factor (CRF)", lambda s: f"CRF {s:g}", (18, 28, 38), whole=True, clips_only=True
+        h264,
+        0,
+        51,
+        "constant rate factor (CRF)",
+        "CRF",
+        lambda s: f"{s:g}",
+        (18, 28, 38),
+        whole=True,
+        clips_only=True,
     ),
 }
 USUAL: dict[str, tuple[float, ...]] = {name: kind.usual for name, kind in KINDS.items()}

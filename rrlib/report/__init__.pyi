@@ -6,8 +6,10 @@ from . import findings as findings
 from . import made as made
 from . import notebooks as notebooks
 from . import numbers as numbers
+from . import ordinary as ordinary
 from . import pages as pages
 from . import pictures as pictures
 from . import provenance as provenance
 from . import record as record
 from . import reference as reference
+from . import transfers as transfers
