@@ -22,7 +22,7 @@ from rrlib.errors import InputError
 SETTING = ["dataset", "detector", "attack", "epsilon"]
 COLUMNS = [
     *[*SETTING, "samples", "groups", "detects", "clean", "RA", "ra_low", "ra_high", "RR", "rr_low", "rr_high"],
-    *["loss", "loss_low", "loss_high", "p", "p_holm", "verdict", "reason"],
+    *["loss", "near_low", "near_high", "loss_low", "loss_high", "p", "p_holm", "verdict", "reason"],
 ]
 
 
@@ -36,8 +36,9 @@ def losses(table: pd.DataFrame, tolerance: float, threshold: Threshold = 0.5) ->
 
     Returns:
         Columns: dataset, detector, attack, epsilon, samples, groups, detects; clean (accuracy), RA and RR with 95 %
-        intervals over groups; loss = clean − RA, loss_low and loss_high at the level that Holm leaves it (95 % where it
-        takes no part); p and p_holm; verdict of "costs accuracy" ("holds", "does not hold", "undecided"), and reason.
+        intervals over groups; loss = clean − RA, its 90 % interval near_low and near_high, and loss_low and loss_high
+        at the level that Holm leaves it (95 % where it takes no part); p and p_holm; verdict of "costs accuracy"
+        ("holds", "does not hold", "undecided"), and reason.
 
     Raises:
         InputError: for a table without a row at ε ≠ 0.
@@ -73,7 +74,7 @@ def losses(table: pd.DataFrame, tolerance: float, threshold: Threshold = 0.5) ->
         row |= {"ra_low": shares.low[0], "ra_high": shares.high[0], "rr_low": shares.low[1], "rr_high": shares.high[1]}
         row["loss"] = row["clean"] - row["RA"]
         row["p"] = difference_p(before[where], after[where], groups)
-        row["_near"] = difference_interval(before[where], after[where], groups, 1 - 2 * RISK)
+        row["near_low"], row["near_high"], _ = difference_interval(before[where], after[where], groups, 1 - 2 * RISK)
         row["_hits"] = (before[where], after[where], groups)
         rows.append(row)
     fit = [row for row in rows if row["detects"] and row["groups"] >= ENOUGH_GROUPS]
@@ -86,7 +87,8 @@ def losses(table: pd.DataFrame, tolerance: float, threshold: Threshold = 0.5) ->
 
 def _judge(known: dict[str, Any], row: dict[str, Any]) -> None:
     """Write Holm's p, the interval of the loss, the verdict and the reason into a row, in place."""
-    low, high, _ = difference_interval(*known["_hits"], 1 - known["_level"])
+    before, after, groups = known["_hits"]
+    low, high, _ = difference_interval(before, after, groups, 1 - known["_level"])
     row |= {"p_holm": known["p_holm"], "loss_low": low, "loss_high": high, "verdict": UNDECIDED}
     if not known["detects"]:
         return
@@ -94,7 +96,7 @@ def _judge(known: dict[str, Any], row: dict[str, Any]) -> None:
         row["reason"] = f"{known['groups']} groups are too few, {ENOUGH_GROUPS} are needed"
     elif known["p_holm"] <= RISK and low > 0:
         row["verdict"], row["reason"] = HOLDS, "the corrected interval of the loss lies above 0"
-    elif known["_near"].high < ALIKE:
+    elif known["near_high"] < ALIKE:
         row["verdict"], row["reason"] = DOES_NOT_HOLD, f"the loss is below {ALIKE:g}"
     else:
         row["reason"] = f"the loss may be 0, and may be {ALIKE:g} or more"

@@ -28,6 +28,7 @@ from rrlib.evaluation.measuring import device_of, joined, probabilities
 from rrlib.evaluation.samples import labelled
 
 LEVELS = 255  # of a pixel of 8 bits
+BLOCK = 16  # pixels of a side of H.264's blocks
 
 
 @dataclass(frozen=True)
@@ -121,25 +122,27 @@ def brightness(x: Tensor, severity: float, draws: Draws | None = None) -> Tensor
 def h264(x: Tensor, severity: float, draws: Draws | None = None) -> Tensor:
     """Each clip compressed as H.264 (x264, preset medium, 4:2:0, 25 frames a second) and decoded; severity is the CRF.
 
-    The constant rate factor runs from 0 to 51, 23 is the encoder's default, 6 more halve the bits. Pixels are rounded
-    to 8 bits and go through YCbCr, which alone moves them by some levels. An odd side is repeated once, as chroma at
-    half size needs even ones, and cut again.
+    The constant rate factor runs from 0 to 51, 23 is the encoder's default, and 6 more roughly halve the bits. Pixels
+    are rounded to 8 bits and go through YCbCr, which alone moves them by some levels. Edges are repeated up to whole
+    blocks of 16 pixels, as the codec has them, and cut again.
     """
     clips = _bytes(x)
     height, width = clips.shape[2:4]
-    even = np.pad(clips, [(0, 0), (0, 0), (0, height % 2), (0, width % 2), (0, 0)], mode="edge")
-    return _floats(np.stack([_through_h264(clip, round(severity)) for clip in even])[:, :, :height, :width])
+    blocks = np.pad(clips, [(0, 0), (0, 0), (0, -height % BLOCK), (0, -width % BLOCK), (0, 0)], mode="edge")
+    return _floats(np.stack([_through_h264(clip, round(severity)) for clip in blocks])[:, :, :height, :width])
 
 
 def _through_h264(clip: np.ndarray, rate_factor: int) -> np.ndarray:
-    """uint8 (T, H, W, 3), even H and W, encoded and decoded: the same shape. One thread, so that it repeats."""
+    """uint8 (T, H, W, 3), H and W multiples of `BLOCK`, encoded and decoded: the same shape, on any processor."""
     import av
 
     height, width = clip.shape[1:3]
     encoder = av.CodecContext.create("libx264", "w")
     encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p"
     encoder.time_base = Fraction(1, 25)
-    encoder.options = {"crf": str(rate_factor), "preset": "medium", "threads": "1", "flags": "+bitexact"}
+    # else what was in memory before, and the processor, decide at times (seen where a side is no multiple of a block)
+    repeats = {"threads": "1", "flags": "+bitexact", "x264-params": "cpu-independent=1"}
+    encoder.options = {"crf": str(rate_factor), "preset": "medium"} | repeats
     packets = []
     for number, pixels in enumerate(clip):
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
@@ -197,7 +200,7 @@ def checked(kind: str, severities: object, where: str = "damage") -> tuple[float
     rrlib.errors.InputError: damage: 101 is given; for jpeg (100 − JPEG quality) it is a whole number from 0 to 99
     """
     if kind not in KINDS:
-        raise unknown(f"{where}: damage", kind, KINDS)
+        raise unknown(where, kind, KINDS)
     about = KINDS[kind]
     if not isinstance(severities, list | tuple) or not severities:
         raise InputError(f"{where}: {severities!r} is given; list at least one severity: {about.severity}")

@@ -44,7 +44,7 @@ def _of_dataset(dataset: str, part: pd.DataFrame, tolerance: float) -> str:
     if costs.empty:
         said = f"On {dataset} no damage is known to cost a detector accuracy."
     else:
-        top = costs.loc[costs["loss"].idxmax()]
+        top = costs.sort_values("loss", ascending=False, kind="stable").iloc[0]
         said = (
             f"On {dataset} the largest loss is under {top['attack']} ({setting(top['attack'], top['epsilon'])}): "
             f"{top['detector']} falls from {top['clean']:.3f} to {top['RA']:.3f} (loss {top['loss']:.3f}, corrected "
@@ -52,7 +52,7 @@ def _of_dataset(dataset: str, part: pd.DataFrame, tolerance: float) -> str:
         )
     kept = part[part["verdict"] == DOES_NOT_HOLD]
     if len(kept):
-        low = kept.loc[kept["RR"].idxmin()]
+        low = kept.sort_values("RR", kind="stable").iloc[0]
         said += (
             f" Where accuracy is kept, scores still move most under {low['attack']} "
             f"({setting(low['attack'], low['epsilon'])}): RR({tolerance:g}) of {low['detector']} is {low['RR']:.3f} "
@@ -102,7 +102,7 @@ def plot(table: pd.DataFrame, measure: str, tolerance: float, grey: Collection[s
 
 
 def shown(found: pd.DataFrame, tolerance: float) -> pd.DataFrame:
-    """The rows of `analysis.losses.losses` as a page shows them; shares with 95 %, losses with corrected intervals."""
+    """The rows of `analysis.losses.losses` as a page shows them: what a verdict rests on is in its row."""
     return pd.DataFrame(
         {
             "detector": found["detector"],
@@ -110,7 +110,8 @@ def shown(found: pd.DataFrame, tolerance: float) -> pd.DataFrame:
             "setting": [setting(*each) for each in zip(found["attack"], found["epsilon"], strict=True)],
             "clean accuracy": found["clean"],
             "RA": found["RA"],
-            "loss [corrected interval]": with_interval(found, "loss", "loss_low", "loss_high"),
+            "loss [90 %]": with_interval(found, "loss", "near_low", "near_high"),
+            "p (Holm)": [f"{p:.2g}" for p in found["p_holm"]],
             f"RR({tolerance:g}) [95 %]": with_interval(found, "RR", "rr_low", "rr_high"),
             "costs accuracy": found["verdict"].where(found["detects"], "does not detect"),
         }

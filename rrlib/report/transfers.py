@@ -11,6 +11,7 @@ from rrlib.analysis import DOES_NOT_HOLD, HOLDS, UNDECIDED, losses, summary
 from rrlib.report.ordinary import grey_lines, with_interval
 
 NO_ATTACK = "no attack"
+MATRIX = ["dataset", "source", "detector", "value", "low", "high"]
 
 
 def pairs(table: pd.DataFrame, tolerance: float) -> pd.DataFrame:
@@ -22,7 +23,7 @@ def pairs(table: pd.DataFrame, tolerance: float) -> pd.DataFrame:
     Args:
         table: as `study.read_transfer` gives it, data sets below each other.
     """
-    foreign = table[table["source"] != table["detector"]]
+    foreign = table[table["source"] != table["detector"]] if len(table) else table
     if foreign.empty:
         return pd.DataFrame(columns=[*losses.COLUMNS, "source"])
     every = _all_of(table, tolerance)
@@ -31,10 +32,8 @@ def pairs(table: pd.DataFrame, tolerance: float) -> pd.DataFrame:
     parts = [losses.losses(_named(foreign[known]), tolerance)] if known.any() else []
     if not known.all():
         grey = losses.losses(_named(foreign[~known]), tolerance)
-        reasons = every[~every["detects"]].set_index(["dataset", "detector"])["reason"]
-        of_source = [
-            reasons[dataset, source].iloc[0] for dataset, source in zip(grey["dataset"], grey["attack"], strict=True)
-        ]
+        reasons = {(row["dataset"], row["detector"]): row["reason"] for row in every.to_dict("records")}
+        of_source = [reasons[cell] for cell in zip(grey["dataset"], grey["attack"], strict=True)]
         parts.append(grey.assign(detects=False, verdict=UNDECIDED, reason=of_source))
     found = pd.concat(parts, ignore_index=True)
     return found.assign(source=found["attack"])
@@ -42,7 +41,9 @@ def pairs(table: pd.DataFrame, tolerance: float) -> pd.DataFrame:
 
 def finding(found: pd.DataFrame, attack: str, epsilon: float, own: pd.DataFrame) -> str:
     """Markdown: how far attacks carry over. `found` is from `pairs`, `own` from `matrix` of RA."""
-    fit = found[found["detects"]]
+    if epsilon == 0:
+        return "**The study singles out ε = 0, where nothing is attacked, so nothing can carry over.**"
+    fit = found[found["detects"].astype(bool)]
     if fit.empty:
         return "**This study holds no two detectors of one data set that detect, so nothing can carry over.**"
     counts = fit["verdict"].value_counts()
@@ -56,7 +57,7 @@ def finding(found: pd.DataFrame, attack: str, epsilon: float, own: pd.DataFrame)
         if held.empty:
             said.append(f"On {dataset} no pair is known to lose accuracy.")
             continue
-        top = held.loc[held["loss"].idxmax()]
+        top = held.sort_values("loss", ascending=False, kind="stable").iloc[0]
         white = own[
             (own["dataset"] == dataset) & (own["source"] == top["detector"]) & (own["detector"] == top["detector"])
         ]
@@ -73,9 +74,11 @@ def matrix(table: pd.DataFrame, measure: str, tolerance: float) -> pd.DataFrame:
 
     measure: "RA" or "RR". Columns: dataset, source, detector, value, low, high.
     """
+    if table.empty:
+        return pd.DataFrame(columns=MATRIX)
     data = summary.by_epsilon(_named(table), [tolerance])
     data = data[data["measure"] == measure].rename(columns={"attack": "source"})
-    return data[["dataset", "source", "detector", "value", "low", "high"]].reset_index(drop=True)
+    return data[MATRIX].reset_index(drop=True)
 
 
 def clean_row(table: pd.DataFrame, tolerance: float) -> pd.DataFrame:
@@ -88,8 +91,6 @@ def clean_row(table: pd.DataFrame, tolerance: float) -> pd.DataFrame:
 def noise_row(results: pd.DataFrame, attack: str, epsilon: float, tolerance: float, measure: str) -> pd.DataFrame:
     """What noise in the same ball does, from the study's own table of it, as rows of `matrix`; may be empty."""
     part = results[(results["attack"] == attack) & (results["epsilon"] == epsilon)]
-    if part.empty:
-        return matrix(results.head(1).assign(source=attack), measure, tolerance).iloc[:0]
     return matrix(part.assign(source=attack), measure, tolerance)
 
 
@@ -129,7 +130,8 @@ def shown(found: pd.DataFrame) -> pd.DataFrame:
             "seen by": found["detector"],
             "clean accuracy": found["clean"],
             "RA": found["RA"],
-            "loss [corrected interval]": with_interval(found, "loss", "loss_low", "loss_high"),
+            "loss [90 %]": with_interval(found, "loss", "near_low", "near_high"),
+            "p (Holm)": [f"{p:.2g}" for p in found["p_holm"]],
             "costs accuracy": found["verdict"].where(found["detects"], "does not detect"),
         }
     )
