@@ -62,6 +62,11 @@ def _parser() -> argparse.ArgumentParser:
     for name, run, said in (
         ("checkpoint", _checkpoint, "take the given checkpoint or weights of one detector, or train it"),
         ("measure", _measure, "measure one detector on one data set under all attacks, as far as that is not done"),
+        (
+            "damage",
+            _damage,
+            "look at one detector on one data set under ordinary damage: JPEG, blur, noise and the like",
+        ),
         ("pages", _pages, "the pages of one detector on one data set: how it was made, and each attack"),
         ("train", _train, "train one detector anew, and say how far it is from the given one"),
     ):
@@ -69,6 +74,10 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("dataset")
         command.add_argument("detector")
         command.set_defaults(run=run)
+
+    transfer = commands.add_parser("transfer", help="adversarial inputs of each detector as all others see them")
+    transfer.add_argument("dataset")
+    transfer.set_defaults(run=_transfer)
 
     results = commands.add_parser("results", help="all result tables of the study in one file for each modality")
     results.set_defaults(run=_results)
@@ -171,6 +180,18 @@ def _measure(options: argparse.Namespace) -> None:
     from rrlib import study
 
     study.measure(study.load(), options.dataset, options.detector)
+
+
+def _damage(options: argparse.Namespace) -> None:
+    from rrlib import study
+
+    study.make_damage(study.load(), options.dataset, options.detector)
+
+
+def _transfer(options: argparse.Namespace) -> None:
+    from rrlib import study
+
+    study.make_transfer(study.load(), options.dataset)
 
 
 def _train(options: argparse.Namespace) -> None:

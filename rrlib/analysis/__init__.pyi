@@ -7,6 +7,7 @@ from . import guardrails as guardrails
 from . import intervals as intervals
 from . import labels as labels
 from . import linearity as linearity
+from . import losses as losses
 from . import recorded as recorded
 from . import rules as rules
 from . import summary as summary

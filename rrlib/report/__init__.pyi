@@ -7,8 +7,10 @@ from . import kernels as kernels
 from . import made as made
 from . import notebooks as notebooks
 from . import numbers as numbers
+from . import ordinary as ordinary
 from . import pages as pages
 from . import pictures as pictures
 from . import provenance as provenance
 from . import record as record
 from . import reference as reference
+from . import transfers as transfers

@@ -8,6 +8,10 @@ from .checkpoint import train as train
 from .checkpoint import trains as trains
 from .dataset import prepare_dataset as prepare_dataset
 from .dataset import prepare_training as prepare_training
+from .harm import make_damage as make_damage
+from .harm import make_transfer as make_transfer
+from .harm import read_damage as read_damage
+from .harm import read_transfer as read_transfer
 from .inputs import check_inputs as check_inputs
 from .inputs import fetch_sources as fetch_sources
 from .look import attack_again as attack_again

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, field, fields
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -14,7 +14,7 @@ from rrlib.datasets import Kind, definition
 from rrlib.detectors import catalogue as detectors
 from rrlib.devices import DEVICES
 from rrlib.errors import InputError
-from rrlib.evaluation import METHODS, Adversarial, Cell, Recipe
+from rrlib.evaluation import METHODS, Adversarial, Cell, Recipe, damage
 from rrlib.metrics import functional
 from rrlib.sources import Source, awaited
 from rrlib.sources import catalogue as published
@@ -71,7 +71,7 @@ class Study:
     """What is evaluated. Epsilons are pixel units in [0, 1], tolerances are shifts ≥ 0.
 
     `sources` are fetched first: entries of data/catalogue.yaml, by name, as the study changes them. With `retrain` no
-    checkpoint is taken that the repository gives.
+    checkpoint is taken that the repository gives. `damage` are severities by kind of ordinary damage.
     """
 
     seed: int
@@ -88,6 +88,7 @@ class Study:
     sources: dict[str, Source]
     image: Half
     video: Half
+    damage: dict[str, tuple[float, ...]] = field(default_factory=lambda: dict(damage.USUAL))
 
     @property
     def datasets(self) -> dict[str, Kind]:
@@ -125,8 +126,8 @@ def load(path: Path = PARAMS) -> Study:
     where = str(path)
     read = entries.read(path)
     parts = tuple(Half.__dataclass_fields__)
-    own = tuple(name for name in Study.__dataclass_fields__ if name != "image")
-    given = entries.mapping(read, where, required=(*own, *parts))
+    own = tuple(name for name in Study.__dataclass_fields__ if name not in ("image", "damage"))
+    given = entries.mapping(read, where, required=(*own, *parts), optional=("damage",))
     sources = published.chosen(given["sources"], f"{where}: sources", Path(path).parent)
     attacks.check_epsilons(given["epsilons"], f"{where}: epsilons")
     video = entries.mapping(given["video"], f"{where}: video", required=parts)
@@ -145,6 +146,7 @@ def load(path: Path = PARAMS) -> Study:
         sources=sources,
         image=_half({name: given[name] for name in parts}, f"{where}: ", sources, video=False),
         video=_half(video, f"{where}: video.", sources, video=True),
+        damage=_damage(given.get("damage"), f"{where}: damage"),
     )
     count = sum(len(half.datasets) * len(half.detectors) * len(half.attacks) for half in (study.image, study.video))
     if count > MOST_CELLS:
@@ -153,6 +155,7 @@ def load(path: Path = PARAMS) -> Study:
         raise InputError(f"{where}: there is no data set with a detector and an attack; name at least one of each")
     _check_apart(study, where)
     _check_highlight(study, f"{where}: highlight")
+    _check_damage(study, f"{where}: damage")
     return study
 
 
@@ -300,6 +303,14 @@ def _attack(name: str, entry: object, where: str) -> Rule:
         raise InputError(f"{where}: {entry['rule']} cannot take {options!r} ({error}); correct its options") from None
 
 
+def _damage(value: object, where: str) -> dict[str, tuple[float, ...]]:
+    """Severities by kind; the usual ones where nothing is said."""
+    if value is None:
+        return dict(damage.USUAL)
+    given = entries.mapping(value, where, optional=tuple(damage.KINDS))
+    return {kind: damage.checked(kind, severities, f"{where}.{kind}") for kind, severities in given.items()}
+
+
 def _highlight(value: object, where: str) -> Highlight:
     given = entries.mapping(value, where, required=("epsilon", "tolerance", "attack"))
     attacks.check_epsilons([given["epsilon"]], f"{where}.epsilon")
@@ -311,6 +322,14 @@ def _check_highlight(study: Study, where: str) -> None:
     for half in (study.image, study.video):
         if half.cells():
             entries.choice(study.highlight.attack, half.attacks, f"{where}.attack")
+
+
+def _check_damage(study: Study, where: str) -> None:
+    """Each half that has detectors has a kind of damage that its samples can suffer."""
+    for half, what in ((study.image, "images"), (study.video, "clips")):
+        allowed = [name for name, kind in damage.KINDS.items() if what == "clips" or not kind.clips_only]
+        if half.pairs() and not set(study.damage) & set(allowed):
+            raise InputError(f"{where} names no kind for {what}; choose from {', '.join(allowed)}")
 
 
 def known(name: str, allowed: Iterable[str], what: str) -> None:

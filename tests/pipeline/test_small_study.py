@@ -61,10 +61,10 @@ def test_the_book_says_whether_rr_is_closer_to_linear_on_video(study):
 
 
 def test_pages_with_drawn_data_say_so(study):
-    single = [study / f"outputs/book/{name}.html" for name in ("index", "figure1", "linearity")]
+    single = [study / f"outputs/book/{name}.html" for name in ("index", "figure1", "linearity", "damage", "transfer")]
     made = "outputs/book/detectors/*/*/*.html"
     pages = [*study.glob("outputs/book/datasets/*.html"), *study.glob(made), *single]
-    assert len(pages) == 2 + (2 + 4) + (1 + 2) + 3
+    assert len(pages) == 2 + (2 + 4) + (1 + 2) + 5
     assert all("Synthetic data." in page.read_text() for page in pages)
 
 
@@ -104,12 +104,13 @@ def planned(study: Path, **parameters: object) -> set[str]:
 def test_other_steps_rerun_what_images_are_measured_with_and_what_tells_it(study):
     attacks = FEW["attacks"] | {"pgd": {"rule": "pgd", "steps": 2}}
     measured = {f"{stage}@synthetic-{detector}" for stage in ("measure", "pages") for detector in ("resnet", "meso4")}
-    assert planned(study, attacks=attacks) == {"fetch"} | measured | TOLD
+    assert planned(study, attacks=attacks) == {"fetch", "transfer@synthetic", "transfer-page"} | measured | TOLD
 
 
 def test_another_attack_on_clips_leaves_images_alone(study):
     attacks = FEW["video"]["attacks"] | {"pgd": {"rule": "pgd", "steps": 2}}
-    measured = {"measure-video@moving-gru", "pages-video@moving-gru"}
+    measured = {"measure-video@moving-gru", "pages-video@moving-gru", "transfer-video@moving"}
+    measured |= {"damage-page", "transfer-page"}
     assert planned(study, video=FEW["video"] | {"attacks": attacks}) == {"fetch"} | measured | TOLD
 
 
