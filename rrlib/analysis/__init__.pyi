@@ -14,6 +14,7 @@ from . import words as words
 from . import worst as worst
 from .choosing import Choice as Choice
 from .choosing import Requirements as Requirements
+from .choosing import answer as answer
 from .choosing import choose as choose
 from .claims import Claim as Claim
 from .claims import paper_claims as paper_claims

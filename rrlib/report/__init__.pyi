@@ -1,5 +1,6 @@
 from . import board as board
 from . import book as book
+from . import choice as choice
 from . import figure1 as figure1
 from . import figures as figures
 from . import findings as findings

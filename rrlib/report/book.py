@@ -17,7 +17,7 @@ from rrlib.report import notebooks, reference
 from rrlib.study import paths
 
 PROSE = Path("book")
-SINGLE = ("index", "figure1", "linearity")  # pages of the whole study, each a notebook of that name
+SINGLE = ("index", "figure1", "linearity", "choose")  # pages of the whole study, each a notebook of that name
 
 
 def pages(found: study.Study) -> list[Path]:

@@ -61,10 +61,10 @@ def test_the_book_says_whether_rr_is_closer_to_linear_on_video(study):
 
 
 def test_pages_with_drawn_data_say_so(study):
-    single = [study / f"outputs/book/{name}.html" for name in ("index", "figure1", "linearity")]
+    single = [study / f"outputs/book/{name}.html" for name in ("index", "figure1", "linearity", "choose")]
     made = "outputs/book/detectors/*/*/*.html"
     pages = [*study.glob("outputs/book/datasets/*.html"), *study.glob(made), *single]
-    assert len(pages) == 2 + (2 + 4) + (1 + 2) + 3
+    assert len(pages) == 2 + (2 + 4) + (1 + 2) + 4
     assert all("Synthetic data." in page.read_text() for page in pages)
 
 
@@ -90,7 +90,7 @@ def test_make_with_nothing_changed_runs_nothing_and_names_the_first_page(study):
     assert "page " not in made.stderr
 
 
-TOLD = {"results", "figure1", "linearity", "index", "book"}  # and numbers, once there are other results
+TOLD = {"results", "figure1", "linearity", "choose", "index", "book"}  # and numbers, once there are other results
 
 
 def planned(study: Path, **parameters: object) -> set[str]:
