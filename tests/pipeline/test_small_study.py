@@ -9,6 +9,8 @@ import pytest
 from bs4 import BeautifulSoup
 from small import FEW, SAMPLES, cells, change, first_table, hashes, run, stages_run, table
 
+from rrlib.report import card_files
+
 pytestmark = pytest.mark.slow
 EACH = pytest.mark.parametrize("cell", cells(), ids="-".join)
 
@@ -68,6 +70,14 @@ def test_pages_with_drawn_data_say_so(study):
     assert all("Synthetic data." in page.read_text() for page in pages)
 
 
+def test_every_detector_has_a_whole_card_in_the_book(study):
+    for dataset, detector in {cell[:2] for cell in cells()}:
+        html = BeautifulSoup(page_of(study, dataset, detector, "detector").read_text(), "html.parser")
+        (link,) = html.select('a[href$="-card.yaml"]')
+        card = card_files.read(page_of(study, dataset, detector, "detector").parent / link["href"])
+        assert (card["detector"]["dataset"], card["detector"]["name"]) == (dataset, detector)
+
+
 def test_nothing_changed_means_nothing_runs(study):
     again = run("dvc", "repro", folder=study)
     assert again.returncode == 0
@@ -90,7 +100,15 @@ def test_make_with_nothing_changed_runs_nothing_and_names_the_first_page(study):
     assert "page " not in made.stderr
 
 
-TOLD = {"results", "figure1", "linearity", "choose", "index", "book"}  # and numbers, once there are other results
+TOLD = {
+    "results",
+    "cards",
+    "figure1",
+    "linearity",
+    "choose",
+    "index",
+    "book",
+}  # and numbers, once there are other results
 
 
 def planned(study: Path, **parameters: object) -> set[str]:
