@@ -1,3 +1,4 @@
+from . import calibration as calibration
 from . import choosing as choosing
 from . import claims as claims
 from . import comparisons as comparisons

@@ -1,5 +1,6 @@
 from . import board as board
 from . import book as book
+from . import calibration as calibration
 from . import card_files as card_files
 from . import cards as cards
 from . import choice as choice

@@ -52,6 +52,7 @@ def content(
         InputError: for an ε that the table lacks, a budget or confidence out of range, or a checkpoint that is absent.
     """
     epsilon = found.highlight.epsilon if epsilon is None else epsilon
+    about = _about_detector(dataset, detector)
     worst = analysis.worst_case(table)
     clean = analysis.clean_performance(worst, confidence=confidence).iloc[0]
     bands = analysis.bands_over_epsilon(worst, budget, confidence)
@@ -63,7 +64,7 @@ def content(
     curve = bands[names].rename(columns={"on": "abstains_by"})  # "on" is a yes to YAML
     return _plain(
         {
-            "detector": _about_detector(dataset, detector),
+            "detector": about,
             "data": _about_data(found, dataset, worst),
             "threat": {
                 "epsilon": epsilon,
@@ -80,7 +81,7 @@ def content(
             "worst_case": left,
             "guardrail": {row["on"]: _promise(row, budget, confidence) for _, row in here.iterrows()},
             "guardrail_over_epsilon": curve.to_dict("records"),
-            "does_not_show": _not_shown(found, dataset, clean, here),
+            "does_not_show": _not_shown(found, dataset, (about["calibration"] or {}).get("none"), clean, here),
             "made_with": {"rrlib": rrlib.__version__, **{package: version(package) for package in PACKAGES}},
         }
     )
@@ -146,6 +147,7 @@ def _about_detector(dataset: str, detector: str) -> dict[str, Any]:
     path = paths.checkpoint_path(dataset, detector)
     _, metadata = checkpoints.read(path)
     about = {name: metadata.get(name) for name in ("architecture", "input_size", "seed", "temperature")}
+    about["calibration"] = metadata.get("calibration")
     if metadata.get("report"):
         about["trained"] = {"data": metadata["dataset"], "recipe": metadata["report"]["recipe"]}
     else:
@@ -187,12 +189,16 @@ def _promise(row: pd.Series, budget: float, confidence: float) -> dict[str, Any]
     return {"promise": card["promise"], "measured": measured}
 
 
-def _not_shown(found: study.Study, dataset: str, clean: pd.Series, bands: pd.DataFrame) -> list[str]:
+def _not_shown(
+    found: study.Study, dataset: str, uncalibrated: str | None, clean: pd.Series, bands: pd.DataFrame
+) -> list[str]:
     told = []
     if found.datasets[dataset].drawn:
         told.append("The data are drawn by a simulator: nothing here is about detectors of real forgeries.")
     if not clean["detects"]:
         told.append(f"{clean['reason']}; where a detector does not detect, no other number says anything.")
+    if uncalibrated:
+        told.append(f"Not calibrated ({uncalibrated}): do not compare its RR or its band with others'.")
     if (bands["verdict"] == guardrails.CANNOT).any():
         told.append(f"A band {bands['reason'].iloc[0]}.")
     return [

@@ -78,6 +78,14 @@ def test_what_cannot_be_promised_stands_among_what_the_card_does_not_show(here):
     assert shown["clean accuracy"] == "1.000"
 
 
+def test_a_card_says_that_a_detector_is_not_calibrated(here):
+    path = paths.checkpoint_path("synthetic", "meso4")
+    _, metadata = checkpoints.read(path)
+    checkpoints.save(path, detectors.build("meso4", 32, 0), metadata | {"calibration": {"none": "no split"}})
+    card = cards.content(here, "synthetic", "meso4", attacked(300))
+    assert "Not calibrated (no split): do not compare its RR or its band with others'." in card["does_not_show"]
+
+
 def test_a_card_needs_an_epsilon_at_which_something_is_attacked(here):
     with pytest.raises(InputError, match="a card needs an ε above 0"):
         cards.content(here, "synthetic", "meso4", attacked(60), epsilon=0.0)
