@@ -85,6 +85,16 @@ def _parser() -> argparse.ArgumentParser:
     numbers = commands.add_parser("numbers", help="RA, RR and stability for `dvc metrics` and `dvc plots`")
     numbers.set_defaults(run=_numbers)
 
+    card = commands.add_parser("card", help="what is promised of one detector, as YAML; or check such a card")
+    card.add_argument("dataset", nargs="?")
+    card.add_argument("detector", nargs="?")
+    card.add_argument("--epsilon", type=float, metavar="ε", help="the one that params.yaml singles out unless given")
+    card.add_argument("--budget", type=float, default=0.05, help="of decided and then flipped inputs (0.05)")
+    card.add_argument("--confidence", type=float, default=0.95, help="of the promise (0.95)")
+    card.add_argument("--study", action="store_true", help="the cards of all detectors, into outputs/cards")
+    card.add_argument("--verify", type=Path, metavar="FILE", help="say whether a card was changed since it was written")
+    card.set_defaults(run=_card)
+
     notebook = commands.add_parser("notebook", help="execute one notebook of notebooks/ into outputs/notebooks/")
     notebook.add_argument("name", help="its file name without .ipynb")
     notebook.add_argument("target", type=Path, help="the executed notebook")
@@ -220,6 +230,25 @@ def _numbers(options: argparse.Namespace) -> None:
 
     for path in numbers.write(study.load()):
         print(path)
+
+
+def _card(options: argparse.Namespace) -> None:
+    from rrlib import study
+    from rrlib.report import card_files, cards
+
+    if options.verify:
+        here = study.load() if study.PARAMS.is_file() else None
+        print("\n".join(cards.verify(options.verify, here)))
+    elif options.study:
+        for path in cards.write_all(study.load()):
+            print(path)
+    elif options.dataset and options.detector:
+        found, names = study.load(), (options.dataset, options.detector)
+        table = study.all_tables_of(found, *names)
+        asked = (options.epsilon, options.budget, options.confidence)
+        print(card_files.text(card_files.committed(cards.content(found, *names, table, *asked))), end="")
+    else:
+        raise InputError("no card was asked for; give a data set and a detector, --study, or --verify FILE")
 
 
 def _pages(options: argparse.Namespace) -> None:

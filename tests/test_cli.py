@@ -44,6 +44,8 @@ def test_an_unknown_data_set_is_one_line_of_error_and_exit_code_1():
         (["checkpoint", "synthetic", "nope"], "detector nope is not in params.yaml; choose from "),
         (["notebook", "nope", "outputs/nope.ipynb"], "notebooks/nope.ipynb is absent; choose from "),
         (["notebook", "index", "outputs/nope.ipynb", "budget"], "budget is no parameter; write KEY=VALUE"),
+        (["card"], "no card was asked for; give a data set and a detector, --study, or --verify FILE"),
+        (["card", "--verify", "nope.yaml"], "nope.yaml is absent; make it with `dvc repro`, or give the path"),
     ],
 )
 def test_what_cannot_be_used_is_said_in_one_line(monkeypatch, capsys, arguments, message):

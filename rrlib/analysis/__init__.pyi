@@ -1,3 +1,4 @@
+from . import calibration as calibration
 from . import choosing as choosing
 from . import claims as claims
 from . import comparisons as comparisons
@@ -15,6 +16,7 @@ from . import words as words
 from . import worst as worst
 from .choosing import Choice as Choice
 from .choosing import Requirements as Requirements
+from .choosing import answer as answer
 from .choosing import choose as choose
 from .claims import Claim as Claim
 from .claims import paper_claims as paper_claims

@@ -1,9 +1,14 @@
 from . import board as board
 from . import book as book
+from . import calibration as calibration
+from . import card_files as card_files
+from . import cards as cards
+from . import choice as choice
 from . import figure1 as figure1
 from . import figures as figures
 from . import findings as findings
 from . import kernels as kernels
+from . import guardrail as guardrail
 from . import made as made
 from . import notebooks as notebooks
 from . import numbers as numbers

@@ -17,6 +17,7 @@ from rrlib.devices import resolve
 from rrlib.errors import InputError
 from rrlib.evaluation import training
 from rrlib.study import paths
+from rrlib.study.calibration import calibrate_given, is_as_asked
 from rrlib.study.dataset import prepare_training
 from rrlib.study.params import Study, known
 
@@ -24,8 +25,9 @@ from rrlib.study.params import Study, known
 def make_checkpoint(study: Study, dataset: str, detector: str) -> None:
     """A detector as safetensors where stages look for it.
 
-    With weights that params.yaml names, or that its architecture brings, these. Else the checkpoint that the repository
-    gives, if it was trained as params.yaml says and `retrain` is false; else it is trained now.
+    With weights that params.yaml names, or that its architecture brings, these, with a temperature (`calibrate_given`).
+    Else the checkpoint that the repository gives, if it was trained as params.yaml says and `retrain` is false; else it
+    is trained now.
     """
     known(dataset, study.datasets, "data set")
     known(detector, study.detectors, "detector")
@@ -41,6 +43,8 @@ def make_checkpoint(study: Study, dataset: str, detector: str) -> None:
             unfinished.write_bytes(given.read_bytes())
     else:
         train(study, dataset, detector, target)
+    if entry.training is None:
+        calibrate_given(study, dataset, detector)
 
 
 def train(study: Study, dataset: str, detector: str, target: Path) -> dict[str, Any]:
@@ -123,6 +127,8 @@ def has_checkpoint(study: Study, dataset: str, detector: str) -> bool:
     if entry.training:
         return not _differing(study, dataset, detector, path)
     _, metadata = checkpoints.read(path)
+    if not is_as_asked(metadata, entry.calibrate):
+        return False
     if metadata.get("architecture") != entry.architecture or metadata.get("input_size") != entry.input_size:
         return False
     return metadata.get("sha256") == entry.sha256 if entry.weights else metadata.get("weights") == entry.architecture

@@ -29,7 +29,8 @@ MOST_TOGETHER, MOST_WORKERS, LARGEST_SIZE, MOST_CELLS, MOST_OFTEN = 1_000_000, 2
 @dataclass(frozen=True)
 class Detector:
     """One line of `detectors`: an architecture that is trained by `training`, whose `weights` are given, or that brings
-    its own (`hub:`, `python:`). `labels` says which label names of a hub's model are real and fake."""
+    its own (`hub:`, `python:`). `labels` says which label names of a hub's model are real and fake, `calibrate` whether
+    weights that were not trained here get a temperature from the validation split."""
 
     architecture: str
     input_size: int
@@ -38,6 +39,7 @@ class Detector:
     weights: Path | None
     sha256: str | None
     labels: dict[str, str] | None = None
+    calibrate: bool = True
 
 
 @dataclass(frozen=True)
@@ -231,7 +233,7 @@ def _dataset(name: str, entry: object, where: str) -> Kind:
 
 
 def _detector(name: str, entry: object, where: str, sources: Iterable[Source]) -> Detector:
-    optional = ("seed", "training", "weights", "sha256", "labels")
+    optional = ("seed", "training", "weights", "sha256", "labels", "calibrate")
     found = entries.mapping(entry, where, required=("architecture", "input_size"), optional=optional)
     return _detector_of(found, where, sources)
 
@@ -255,10 +257,19 @@ def _detector_of(entry: dict[str, Any], where: str, sources: Iterable[Source]) -
         input_size=size,
         seed=entries.whole(entry.get("seed", 0), f"{where}.seed", 0),
         training=_recipe(entry["training"], where) if "training" in entry else None,
+        calibrate=_calibrate(entry, where),
         weights=Path(entry["weights"]) if "weights" in entry else None,
         sha256=entry.get("sha256"),
         labels=entry.get("labels"),
     )
+
+
+def _calibrate(entry: dict[str, Any], where: str) -> bool:
+    if "calibrate" in entry and "training" in entry:
+        raise InputError(
+            f"{where}: calibrate is for weights that are given; what is trained is calibrated, so leave it out"
+        )
+    return entries.switch(entry.get("calibrate", True), f"{where}.calibrate")
 
 
 def _check_weights(entry: dict[str, Any], where: str, sources: Iterable[Source]) -> None:

@@ -11,6 +11,7 @@ PAGES = [
     "figure1",
     "index",
     "linearity",
+    "choose",
     "damage-page",
     "transfer-page",
     "dataset-page",

@@ -241,6 +241,12 @@ OFTEN = "1000000 is the most"
             "detectors.ready: give either training (how to train it) or weights (a file with its sha256)",
         ),
         (
+            "detectors.meso.calibrate",
+            False,
+            "detectors.meso: calibrate is for weights that are given; what is trained is calibrated, so leave it out",
+        ),
+        ("detectors.ready.calibrate", "no", "detectors.ready.calibrate: no is not known; choose from True, False"),
+        (
             "detectors.ready.sha256",
             ABSENT,
             "detectors.ready: weights and sha256 go together; `sha256sum FILE` prints what to write",
@@ -358,7 +364,7 @@ OFTEN = "1000000 is the most"
             "detectors.meso.size",
             32,
             "detectors.meso: size is not a known key; "
-            "choose from architecture, input_size, seed, training, weights, sha256, labels",
+            "choose from architecture, input_size, seed, training, weights, sha256, labels, calibrate",
         ),
         ("detectors.meso.training.epoch", 1, f"detectors.meso.training: epoch is not a known key; {RECIPE}"),
         (
@@ -399,7 +405,7 @@ OFTEN = "1000000 is the most"
             "detectors.meso",
             "meso4",
             "detectors.meso holds 'meso4'; it holds the keys architecture, input_size, seed, training, weights, "
-            "sha256, labels",
+            "sha256, labels, calibrate",
         ),
         ("detectors.meso.training", None, "detectors.meso.training holds None; it holds the keys epochs,"),
         ("attacks.pgd", "pgd", "attacks.pgd holds 'pgd'; give its rule, such as pgd, and that rule's options"),
