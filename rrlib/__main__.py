@@ -56,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, run, said in (
         ("checkpoint", _checkpoint, "take the given checkpoint or weights of one detector, or train it"),
         ("measure", _measure, "measure one detector on one data set under all attacks, as far as that is not done"),
+        ("trust", _trust, "a few more looks at one detector, to tell whether the attacks on it can be trusted"),
         ("pages", _pages, "the pages of one detector on one data set: how it was made, and each attack"),
         ("train", _train, "train one detector anew, and say how far it is from the given one"),
     ):
@@ -154,6 +155,12 @@ def _measure(options: argparse.Namespace) -> None:
     from rrlib import study
 
     study.measure(study.load(), options.dataset, options.detector)
+
+
+def _trust(options: argparse.Namespace) -> None:
+    from rrlib import study
+
+    study.make_probe(study.load(), options.dataset, options.detector)
 
 
 def _train(options: argparse.Namespace) -> None:

@@ -1,3 +1,4 @@
+from . import probe as probe
 from . import store as store
 from . import tables as tables
 from . import training as training
