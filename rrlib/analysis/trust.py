@@ -62,6 +62,7 @@ def checklist(
     tolerance: float,
     probe: pd.DataFrame | None = None,
     threshold: Threshold = 0.5,
+    worst: pd.DataFrame | None = None,
 ) -> list[Item]:
     """All items about one detector on one data set.
 
@@ -71,6 +72,7 @@ def checklist(
         epsilon, tolerance: those that the study singles out; `probe` was made at this ε.
         probe: the table of `rrlib.evaluation.probe`, of some of the same samples; without it, items of tables alone.
         threshold: the probability of fake above which the detector says fake.
+        worst: the worst case of the table, where it is there already.
 
     Raises:
         InputError: where the table holds several detectors, not this ε, or not the samples of the probe.
@@ -79,7 +81,8 @@ def checklist(
         raise InputError("a checklist is of one detector on one data set; pass the tables of one")
     found = from_tables(table, kinds, tolerance, threshold)
     if probe is not None:
-        found += from_probe(probe, worst_case(table, threshold=threshold), epsilon, tolerance, threshold)
+        worst = worst_case(table, threshold=threshold) if worst is None else worst
+        found += from_probe(probe, worst, epsilon, tolerance, threshold)
     return found
 
 
@@ -133,7 +136,7 @@ def from_probe(
             "scores are not saturated",
             has & ~probe["loss_gradient"].to_numpy(bool),
             groups,
-            "of {} the cross-entropy has no gradient although the logits have one",
+            "of {} the score is so near 0 or 1 that the gradient of its logarithm rounds to zero",
         ),
         _among(
             "the gradient is the slope",
@@ -204,7 +207,7 @@ def _each(table: pd.DataFrame, attacks: Collection[str], tolerance: float, thres
     wide = left.unstack("epsilon")
     epsilons = [float(epsilon) for epsilon in wide["_ra"].columns]
     both = np.stack([wide["_ra"].to_numpy(bool), wide["_rr"].to_numpy(bool)], axis=1)
-    return _Left(epsilons, both, wide["group"].iloc[:, 0].to_numpy())
+    return _Left(epsilons, both, left["group"].unstack("epsilon").to_numpy(object)[:, 0])
 
 
 def _larger_epsilon(table: pd.DataFrame, tolerance: float, threshold: Threshold) -> Item:

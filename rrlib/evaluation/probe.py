@@ -9,7 +9,7 @@ itself. What is found here is judged by `rrlib.analysis.trust`, together with th
 | sample, group, label | as in a result table |
 | p_clean, p_again | probability of fake, and the same of the same input once more |
 | gradient | whether the gradient of the margin, which attacks follow, is finite and not zero everywhere |
-| loss_gradient | the same of the cross-entropy's, which a saturated softmax rounds to zero |
+| loss_gradient | the same of the cross-entropy's gradient, which a saturated score rounds to zero |
 | slope_error | by how much finite differences miss the gradient, as a share of the larger; NaN where not finite |
 | rise | margin of the wrong answer at the end of a way of small steps, less that at its start, in logits |
 | rising | share of those steps that raised it |
@@ -30,7 +30,7 @@ import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import softplus
 from torch.utils.data import default_collate
 
 from rrlib import attacks, files
@@ -183,9 +183,12 @@ def _usable(gradient: Tensor) -> Tensor:
 
 
 def _loss_gradient(followed: nn.Module, batch: _Batch) -> Tensor:
+    """That of log(1 + e^margin), which is the cross-entropy: it rounds to zero where the margin is below about −100."""
     with torch.enable_grad():
         x = batch.x.detach().clone().requires_grad_()
-        (gradient,) = torch.autograd.grad(cross_entropy(followed(x), batch.labels, reduction="sum"), x)
+        logits = followed(x)
+        margins = (logits[:, 1] - logits[:, 0]) * (1 - 2 * batch.labels)
+        (gradient,) = torch.autograd.grad(softplus(margins, threshold=1e4).sum(), x)
     return gradient
 
 
