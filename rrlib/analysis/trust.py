@@ -70,17 +70,18 @@ def checklist(
         table: the result tables of all its attacks, below each other.
         kinds: which of them are which.
         epsilon, tolerance: those that the study singles out; `probe` was made at this ε.
-        probe: the table of `rrlib.evaluation.probe`, of some of the same samples; without it, items of tables alone.
+        probe: the table of `rrlib.evaluation.probe`, of some of the same samples; without it, or without rows at its ε,
+            items of tables alone.
         threshold: the probability of fake above which the detector says fake.
         worst: the worst case of the table, where it is there already.
 
     Raises:
-        InputError: where the table holds several detectors, not this ε, or not the samples of the probe.
+        InputError: where the table holds several detectors, or not the samples of the probe.
     """
     if len(table[["dataset", "detector"]].drop_duplicates()) != 1:
         raise InputError("a checklist is of one detector on one data set; pass the tables of one")
     found = from_tables(table, kinds, tolerance, threshold)
-    if probe is not None:
+    if probe is not None and epsilon in set(table["epsilon"]):
         worst = worst_case(table, threshold=threshold) if worst is None else worst
         found += from_probe(probe, worst, epsilon, tolerance, threshold)
     return found
@@ -136,14 +137,14 @@ def from_probe(
             "scores are not saturated",
             has & ~probe["loss_gradient"].to_numpy(bool),
             groups,
-            "of {} the score is so near 0 or 1 that the gradient of its logarithm rounds to zero",
+            "in {} the score is so near 0 or 1 that the gradient of its logarithm rounds to zero",
         ),
         _among(
             "the gradient is the slope",
             has,
             ~(probe["slope_error"].to_numpy(float) <= MISSED),
             groups,
-            f"of {{}} finite differences miss the gradient by more than {MISSED:.0%}",
+            f"in {{}} finite differences miss the gradient by more than {MISSED:.0%}",
         ),
         _among(
             "the loss rises along the way",
@@ -216,7 +217,7 @@ def _larger_epsilon(table: pd.DataFrame, tolerance: float, threshold: Threshold)
     if left is None or len(left.epsilons) < 2:
         return Item(name, UNDECIDED, "There are fewer than two ε above 0, so that nothing can be compared.")
     pairs = [f"from ε = {one:g} to {two:g}" for one, two in zip(left.epsilons, left.epsilons[1:], strict=False)]
-    return _compared(name, left.hits[:, :, 1:], left.hits[:, :, :-1], left.groups, pairs, "change with ε")
+    return _compared(name, left.hits[:, :, 1:], left.hits[:, :, :-1], left.groups, pairs, " changes by")
 
 
 def _weaker(name: str, weak: _Left | None, strong: _Left | None, weak_name: str, strong_name: str) -> Item:
@@ -224,7 +225,7 @@ def _weaker(name: str, weak: _Left | None, strong: _Left | None, weak_name: str,
         lacking = weak_name if weak is None else strong_name
         return Item(name, UNDECIDED, f"The study has no attack by {lacking}, so that nothing can be compared.")
     places = [f"at ε = {epsilon:g}" for epsilon in strong.epsilons]
-    said = f"under {strong_name} less that under {weak_name}"
+    said = f", {strong_name} less {weak_name}, is"
     return _compared(name, strong.hits, weak.hits, strong.groups, places, said)
 
 
@@ -239,8 +240,7 @@ def _compared(
     worst = int(np.argmax(low)) if (low > 0).any() else int(np.argmax(difference))
     measure, _, place = labels[worst].partition(" ")
     interval = f"{difference[worst]:+.3f} [{low[worst]:+.3f}, {high[worst]:+.3f}]"
-    what = f"the {said}" if said.startswith("change") else f"what is left {said}"
-    reason = f"Of {len(labels)} comparisons of RA and RR, {what} is highest in {measure} {place}: {interval}."
+    reason = f"{measure} {place}{said} {interval}, the highest of {len(labels)} differences of RA and RR."
     if (low > 0).any():
         return Item(name, FAILS, reason)
     return Item(name, PASSES if (high <= SLACK).all() else UNDECIDED, reason)

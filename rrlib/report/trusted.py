@@ -19,9 +19,8 @@ def checklist_of(
 ) -> list[trust.Item]:
     """The checklist of one detector, from its result tables and its probe; `worst` is their worst case."""
     kinds = trust.Kinds(**study.attack_kinds(study.half_of(found, dataset, detector).attacks))
-    at = found.highlight
     probe = study.read_probe(dataset, detector)
-    return trust.checklist(table, kinds, at.epsilon, at.tolerance, probe, worst=worst)
+    return trust.checklist(table, kinds, probe.attrs["epsilon"], found.highlight.tolerance, probe, worst=worst)
 
 
 def shown(items: Sequence[trust.Item]) -> pd.DataFrame:

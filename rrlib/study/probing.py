@@ -10,20 +10,19 @@ import pandas as pd
 
 from rrlib.attacks import RULES, Rule
 from rrlib.devices import resolve
-from rrlib.errors import InputError
 from rrlib.evaluation import probe
 from rrlib.study import paths
 from rrlib.study.checkpoint import load_detector
 from rrlib.study.measure import half_of, load_test_set
 from rrlib.study.params import Study
 
+WITHOUT_HIGHLIGHT = 0.01  # the radius that is looked at where a study singles out ε = 0
+
 
 def make_probe(study: Study, dataset: str, detector: str) -> None:
     """The probe of a detector on a data set, where pages look for it."""
     half_of(study, dataset, detector)
-    epsilon = study.highlight.epsilon
-    if epsilon == 0:
-        raise InputError("params.yaml: highlight.epsilon is 0, where nothing is attacked; single out a radius above 0")
+    epsilon = study.highlight.epsilon or WITHOUT_HIGHLIGHT
     loaded = load_detector(study, dataset, detector)
     whole = load_test_set(dataset, loaded.metadata["input_size"])
     table = probe.probe(
