@@ -67,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
             _damage,
             "look at one detector on one data set under ordinary damage: JPEG, blur, noise and the like",
         ),
+        ("trust", _trust, "a few more looks at one detector, to tell whether the attacks on it can be trusted"),
         ("pages", _pages, "the pages of one detector on one data set: how it was made, and each attack"),
         ("train", _train, "train one detector anew, and say how far it is from the given one"),
     ):
@@ -202,6 +203,12 @@ def _transfer(options: argparse.Namespace) -> None:
     from rrlib import study
 
     study.make_transfer(study.load(), options.dataset)
+
+
+def _trust(options: argparse.Namespace) -> None:
+    from rrlib import study
+
+    study.make_probe(study.load(), options.dataset, options.detector)
 
 
 def _train(options: argparse.Namespace) -> None:

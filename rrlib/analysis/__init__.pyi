@@ -12,6 +12,7 @@ from . import losses as losses
 from . import recorded as recorded
 from . import rules as rules
 from . import summary as summary
+from . import trust as trust
 from . import words as words
 from . import worst as worst
 from .choosing import Choice as Choice

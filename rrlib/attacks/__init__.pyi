@@ -2,6 +2,7 @@ from .gradients import Clean as Clean
 from .options import check_whole as check_whole
 from .protocol import Rule as Rule
 from .protocol import Work as Work
+from .random import uniform as uniform
 from .rules import PGD as PGD
 from .rules import Noise as Noise
 from .shift import Shift as Shift

@@ -1,5 +1,6 @@
 from . import code as code
 from . import damage as damage
+from . import probe as probe
 from . import store as store
 from . import tables as tables
 from . import training as training

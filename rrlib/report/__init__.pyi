@@ -7,8 +7,8 @@ from . import choice as choice
 from . import figure1 as figure1
 from . import figures as figures
 from . import findings as findings
-from . import kernels as kernels
 from . import guardrail as guardrail
+from . import kernels as kernels
 from . import made as made
 from . import notebooks as notebooks
 from . import numbers as numbers
@@ -19,3 +19,4 @@ from . import provenance as provenance
 from . import record as record
 from . import reference as reference
 from . import transfers as transfers
+from . import trusted as trusted

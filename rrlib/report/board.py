@@ -1,6 +1,7 @@
 """The tables of decisions: every detector of a study beside the others, with its band."""
 
 import math
+from collections.abc import Collection
 
 import pandas as pd
 
@@ -19,11 +20,18 @@ BAND = {
 }
 
 
-def board(worst: pd.DataFrame, epsilon: float, tolerance: float, bands: pd.DataFrame) -> pd.DataFrame:
+def board(
+    worst: pd.DataFrame,
+    epsilon: float,
+    tolerance: float,
+    bands: pd.DataFrame,
+    distrusted: Collection[tuple[str, str]] = (),
+) -> pd.DataFrame:
     """One row per (data set, detector): what it does unattacked, what is left in the worst case at ε, and its band.
 
-    `worst` is from `analysis.worst_case`; `bands` from `analysis.bands` at the same ε. Higher is better in every column
-    of shares; a narrower band decides more.
+    `worst` is from `analysis.worst_case`; `bands` from `analysis.bands` at the same ε, missing for whom nothing is
+    promised; `distrusted` are (data set, detector) the attacks on which cannot be trusted. Higher is better in every
+    column of shares; a narrower band decides more.
     """
     clean = analysis.clean_performance(worst)
     left = summary.overview(summary.at_epsilon(worst, epsilon), [tolerance])
@@ -31,11 +39,16 @@ def board(worst: pd.DataFrame, epsilon: float, tolerance: float, bands: pd.DataF
     rows = clean.merge(
         left[["dataset", "detector", "RA", f"RR({tolerance:g})", "stability"]], on=["dataset", "detector"]
     )
-    rows = rows.merge(promised[["dataset", "detector", "verdict", "band", "decided"]], on=["dataset", "detector"])
+    rows = rows.merge(
+        promised[["dataset", "detector", "verdict", "band", "decided"]], on=["dataset", "detector"], how="left"
+    )
+    pairs = zip(rows["dataset"], rows["detector"], strict=True)
+    rows["attacks"] = ["not trusted" if pair in distrusted else "trusted" for pair in pairs]
     rows["detects"] = rows["detects"].map({True: "yes", False: "not here"})
     shown = {
         "detector": "detector",
         "detects": "detects",
+        "attacks": "attacks",
         "accuracy": "clean accuracy",
         "auc": "AUC",
         "RA": "RA",

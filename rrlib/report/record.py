@@ -5,7 +5,7 @@ import pandas as pd
 from rrlib import analysis, files, study
 from rrlib.analysis import recorded
 from rrlib.errors import InputError
-from rrlib.report import board, figure1, figures
+from rrlib.report import board, figure1, figures, trusted
 from rrlib.study import paths
 
 RESULTS = paths.DATA / "reference.csv"
@@ -21,6 +21,7 @@ def record(found: study.Study) -> list[str]:
     figures.set_style()
     worst = {name: analysis.worst_case(half) for name, half in halves.items()}
     grey = board.does_not_detect(pd.concat(worst.values(), ignore_index=True))
+    grey |= trusted.names(trusted.distrusted(found, halves, worst))
     figure = figure1.figure1_halves(worst, found.highlight.epsilon, analysis.WORST_CASE, grey)
     figures.save(figure, FIGURE)
     return [f"{len(rows)} rows in {RESULTS}, and {FIGURE}", "run `dvc commit --force data.dvc` to pin them"]

@@ -39,4 +39,9 @@ from .params import Study as Study
 from .params import load as load
 from .paths import dataset_folder as dataset_folder
 from .paths import videos_name as videos_name
+from .probing import attack_kinds as attack_kinds
+from .probing import attacks_digest as attacks_digest
+from .probing import make_probe as make_probe
+from .probing import read_probe as read_probe
+from .probing import read_probes as read_probes
 from .tidy import tidy as tidy

@@ -71,6 +71,11 @@ def transfer_path(dataset: str, source: str) -> Path:
     return transfer_folder(dataset) / f"{source}.parquet"
 
 
+def probe_path(dataset: str, detector: str) -> Path:
+    """Where the few looks lie that tell whether the attacks on a detector can be trusted."""
+    return OUTPUTS / "trust" / dataset / f"{detector}.json"
+
+
 def results_path(modality: str) -> Path:
     """Where all tables of the study's images, or of its video, lie below each other in one file."""
     return RESULTS / f"{modality}.parquet"

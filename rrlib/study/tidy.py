@@ -19,6 +19,7 @@ def tidy(study: Study) -> list[Path]:
         "tables": set(study.datasets),
         "damage": set(study.datasets),
         "transfer": set(study.datasets),
+        "trust": set(study.datasets),
         "notebooks/datasets": {f"{name}.ipynb" for name in study.datasets},
         "notebooks/detectors": set(study.datasets),
     }
@@ -26,6 +27,7 @@ def tidy(study: Study) -> list[Path]:
         of_dataset = set(study.half(dataset).detectors)
         kept[f"checkpoints/{dataset}"] = {f"{detector}.safetensors" for detector in of_dataset}
         kept[f"damage/{dataset}"] = {f"{detector}.parquet" for detector in of_dataset}
+        kept[f"trust/{dataset}"] = {f"{detector}.json" for detector in of_dataset}
         kept[f"tables/{dataset}"] = kept[f"notebooks/detectors/{dataset}"] = of_dataset
     removed = []
     for folder, names in kept.items():

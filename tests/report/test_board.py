@@ -31,6 +31,7 @@ def test_the_board_shows_what_is_left_and_the_band_of_each_detector():
     assert shown.loc["soft", "band"] >= 0.4 - 1e-9  # its clean margin: all that it decides is flipped
     assert shown.loc["soft", "decided"] == 0
     assert shown["detects"].tolist() == ["yes", "yes"]
+    assert shown["attacks"].tolist() == ["trusted", "trusted"]
     assert board.does_not_detect(worst) == set()
 
 
@@ -45,3 +46,11 @@ def test_a_band_that_cannot_be_promised_is_a_dash():
     shown = board.bands_shown(bands, "clean score")
     assert set(shown["promise"]) == {"cannot be promised"}
     assert set(shown["clean inputs decided [95 %]"]) == {"–"}
+
+
+def test_the_board_keeps_who_is_not_trusted_and_promises_nothing():
+    worst = analysis.worst_case(results())
+    bands = analysis.bands(worst[worst["detector"] == "firm"], 0.1, budget=0.05)
+    shown = board.board(worst, 0.1, 0.1, bands, {("d", "soft")}).set_index("detector")
+    assert shown["attacks"].to_dict() == {"firm": "trusted", "soft": "not trusted"}
+    assert shown["band"].isna().to_dict() == {"firm": False, "soft": True}

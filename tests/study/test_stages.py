@@ -12,6 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
+from rrlib import attacks
 from rrlib import study as stages
 from rrlib.attacks.rules import FGSM, PGD
 from rrlib.datasets import Folder, Frames
@@ -266,3 +267,30 @@ def test_published_mesonet_weights_give_their_published_answers(real, small_stud
     assert sorted(1 - clean["p_clean"][clean["label"] == 1]) == pytest.approx([0.020, 0.052], abs=0.005)
     attacked = table.query("epsilon > 0").sort_values(["label", "sample"])
     assert (attacked["p_attacked"].to_numpy() > clean["p_clean"].to_numpy()).tolist() == [True, True, False, False]
+
+
+def test_a_probe_depends_on_the_seed_and_on_no_batch_size(trained):
+    path = paths.probe_path("faces", "small")
+    written = []
+    for study in (trained, dataclasses.replace(trained, batch_size=1), dataclasses.replace(trained, seed=1)):
+        stages.make_probe(study, "faces", "small")
+        written.append(path.read_bytes())
+    assert written[0] == written[1] != written[2]
+
+
+def test_a_probe_is_of_whole_groups_of_test_samples_at_the_highlight(trained):
+    stages.make_probe(trained, "faces", "small")
+    table = stages.read_probe("faces", "small")
+    test = stages.load_test_set("faces", 32).table
+    assert set(table["sample"]) == set(test["sample"])  # fewer than are asked for
+    assert table.attrs["epsilon"] == trained.highlight.epsilon
+    assert list(stages.read_probes(trained)) == [("faces", "small")]
+
+
+def test_attacks_are_told_apart_by_what_they_are_and_not_by_their_names():
+    names = {"a": "noise", "b": "fgsm", "c": "pgd", "d": "shift", "e": "cw_l2", "f": "square"}
+    rules = {name: attacks.rule(kind) for name, kind in names.items()} | {"g": attacks.rule("pgd", steps=1)}
+    assert stages.attack_kinds(rules) == {"noise": ["a"], "one_step": ["b", "g"], "iterated": ["c", "d", "e"]}
+    renamed = {name.upper(): rule for name, rule in reversed(rules.items())}
+    assert stages.attacks_digest(renamed) == stages.attacks_digest(rules)
+    assert stages.attacks_digest(rules | {"h": attacks.rule("pgd", steps=2)}) != stages.attacks_digest(rules)
