@@ -5,6 +5,7 @@ import os
 import sys
 from pathlib import Path
 
+from rrlib import text
 from rrlib.errors import InputError
 
 
@@ -21,12 +22,13 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         options.run(options)
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {text.terminal(error)}", file=sys.stderr)
         return 1
     except BrokenPipeError:  # who reads has seen enough, as `head` has; Python would complain once more at its end
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
-        print(f"error: {error.filename or 'a file'}: {error.strerror or error}; free it and run again", file=sys.stderr)
+        told = f"{error.filename or 'a file'}: {error.strerror or error}; free it and run again"
+        print(f"error: {text.terminal(told)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("interrupted: what was finished is kept; run `dvc repro` to go on", file=sys.stderr)
@@ -119,7 +121,7 @@ def _check(options: argparse.Namespace) -> None:
         if not is_here(source, OUTPUTS / source.name):
             comes = source.files or source.hub or source.folder
             said = "will be fetched" if comes else f"is not here and nothing fetches it: ask at {source.page}"
-            print(f"params.yaml: sources: {source.name} ({source.title}) {said}")
+            print(text.terminal(f"params.yaml: sources: {source.name} ({source.title}) {said}"))
     for name, half in (("images", found.image), ("video", found.video)):
         print(
             f"params.yaml: {name}: {len(half.datasets)} data set(s) × {len(half.detectors)} detector(s) × "

@@ -149,3 +149,13 @@ def test_the_sources_of_a_study_are_fetched_together(monkeypatch, capsys, tmp_pa
     assert Path("outputs/sources/ready").exists()
     assert main(["fetch", "--study", "--to", "there"]) == 1
     assert capsys.readouterr().err.startswith("error: --study goes by params.yaml alone; ")
+
+
+def test_a_name_steers_no_terminal(tmp_path, capsys):
+    """Escape sequences of a file name are written out, where they would clear the screen or set its title."""
+    path = tmp_path / "a\x1b[2J\x1b]0;title\x07.yaml"
+    path.write_text("[")
+    assert main(["plan", str(path)]) == 1
+    said = capsys.readouterr().err
+    assert r"a\x1b[2J\x1b]0;title\x07.yaml is not valid YAML" in said
+    assert said.removesuffix("\n").isprintable()

@@ -12,6 +12,7 @@ ROOT = Path(__file__).resolve().parents[2] / "rrlib"
 FLOORS = [
     "errors",
     "files",
+    "text",
     "devices",
     "entries",
     "metrics",
