@@ -3,10 +3,15 @@
 import argparse
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rrlib import text
 from rrlib.errors import InputError
+
+if TYPE_CHECKING:
+    from rrlib import study
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -122,11 +127,22 @@ def _check(options: argparse.Namespace) -> None:
             comes = source.files or source.hub or source.folder
             said = "will be fetched" if comes else f"is not here and nothing fetches it: ask at {source.page}"
             print(text.terminal(f"params.yaml: sources: {source.name} ({source.title}) {said}"))
+    for said in _doubts(found):
+        print(f"warning: {text.terminal(said)}", file=sys.stderr)
     for name, half in (("images", found.image), ("video", found.video)):
         print(
             f"params.yaml: {name}: {len(half.datasets)} data set(s) × {len(half.detectors)} detector(s) × "
             f"{len(half.attacks)} attack(s) = {len(half.cells())} cells at {len(found.epsilons)} epsilons"
         )
+
+
+def _doubts(found: "study.Study") -> Iterable[str]:
+    """What the tables that are there say against detectors that were not trained here."""
+    if all(entry.training for entry in found.detectors.values()):
+        return ()  # the usual case need not wait for what follows
+    from rrlib.report import swapped
+
+    return swapped.doubts(found)
 
 
 def _plan(options: argparse.Namespace) -> None:

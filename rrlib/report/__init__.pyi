@@ -11,3 +11,4 @@ from . import pictures as pictures
 from . import provenance as provenance
 from . import record as record
 from . import reference as reference
+from . import swapped as swapped

@@ -27,6 +27,7 @@ from .measure import table_of as table_of
 from .measure import tables_of as tables_of
 from .measure import videos_of as videos_of
 from .measure import write_results as write_results
+from .order import label_doubt as label_doubt
 from .params import PARAMS as PARAMS
 from .params import Detector as Detector
 from .params import Half as Half

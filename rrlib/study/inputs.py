@@ -32,7 +32,8 @@ def check_inputs(study: Study) -> None:
         if detector.weights and not awaited(detector.weights, sources):
             load_weights(study, name)
         elif _comes_trained(study, detector):
-            detectors.try_architecture(detector.architecture, detector.input_size, detector.labels)
+            labels = detector.labels if isinstance(detector.labels, dict) else None
+            detectors.try_architecture(detector.architecture, detector.input_size, labels)
     for pair in study.pairs():
         check_module(study, *pair)
 

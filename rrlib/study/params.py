@@ -29,7 +29,8 @@ MOST_TOGETHER, MOST_WORKERS, LARGEST_SIZE, MOST_CELLS, MOST_OFTEN = 1_000_000, 2
 @dataclass(frozen=True)
 class Detector:
     """One line of `detectors`: an architecture that is trained by `training`, whose `weights` are given, or that brings
-    its own (`hub:`, `python:`). `labels` says which label names of a hub's model are real and fake."""
+    its own (`hub:`, `python:`). `labels` says which label names of a hub's model are real and fake, or in which order
+    the classes of a file of weights stand."""
 
     architecture: str
     input_size: int
@@ -37,7 +38,7 @@ class Detector:
     training: Recipe | None
     weights: Path | None
     sha256: str | None
-    labels: dict[str, str] | None = None
+    labels: dict[str, str] | tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -243,8 +244,11 @@ def _detector_of(entry: dict[str, Any], where: str, sources: Iterable[Source]) -
     if ("weights" in entry) != ("sha256" in entry):
         raise InputError(f"{where}: weights and sha256 go together; `sha256sum FILE` prints what to write")
     size = entries.whole(entry["input_size"], f"{where}.input_size", 1, LARGEST_SIZE)
+    labels = entry.get("labels")
+    if labels is not None and architecture in detectors.ARCHITECTURES:
+        labels = _order(labels, where, "weights" in entry)
     if not model_awaited(architecture, sources):
-        detectors.check(architecture, size, where, entry.get("labels"))
+        detectors.check(architecture, size, where, None if isinstance(labels, tuple) else labels)
     if "weights" in entry:
         _check_weights(entry, where, sources)
     return Detector(
@@ -254,8 +258,17 @@ def _detector_of(entry: dict[str, Any], where: str, sources: Iterable[Source]) -
         training=_recipe(entry["training"], where) if "training" in entry else None,
         weights=Path(entry["weights"]) if "weights" in entry else None,
         sha256=entry.get("sha256"),
-        labels=entry.get("labels"),
+        labels=labels,
     )
+
+
+def _order(labels: object, where: str, weights: bool) -> tuple[str, ...]:
+    """The classes of a file of weights, in the order of the numbers that they had in its training."""
+    if not weights:
+        raise InputError(f"{where}: labels is for given weights and for {detectors.HUB} alone; leave it out")
+    if labels not in (["real", "fake"], ["fake", "real"]):
+        raise InputError(f"{where}: labels is {labels!r}; of given weights it is [real, fake] or [fake, real]")
+    return tuple(labels)
 
 
 def _check_weights(entry: dict[str, Any], where: str, sources: Iterable[Source]) -> None:
