@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+import traceback
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +30,11 @@ def main(arguments: list[str] | None = None) -> int:
     except InputError as error:
         print(f"error: {text.terminal(error)}", file=sys.stderr)
         return 1
+    except SystemExit as error:
+        if type(error) is not SystemExit:  # asked for by a signal
+            raise
+        print(f"error: {text.terminal(_ended(error))}", file=sys.stderr)
+        return 1
     except BrokenPipeError:  # who reads has seen enough, as `head` has; Python would complain once more at its end
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
@@ -39,6 +45,13 @@ def main(arguments: list[str] | None = None) -> int:
         print("interrupted: what was finished is kept; run `dvc repro` to go on", file=sys.stderr)
         return 130
     return 0
+
+
+def _ended(error: SystemExit) -> str:
+    """Where a module of one's own ended this process, which would otherwise look like a good end."""
+    *_, last = traceback.extract_tb(error.__traceback__)
+    where = f"{os.path.relpath(last.filename)}, line {last.lineno},"
+    return f"{where} ended the process with sys.exit({error.code!r}); let it raise an error instead, or leave it out"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -117,6 +130,8 @@ def _check(options: argparse.Namespace) -> None:
     from rrlib import study
     from rrlib.sources import OUTPUTS, is_here
 
+    if changed := study.settle_git():
+        print(changed)
     found = study.load()
     study.check_inputs(found)
     for left in study.tidy(found):

@@ -209,13 +209,21 @@ def _first_line(code: str) -> str:
     return code.strip().split("\n")[0]
 
 
+class Terminated(SystemExit):
+    """The end that SIGTERM asked for; a plain SystemExit is that of another's code."""
+
+
+def _end(number: int, frame: object) -> None:
+    raise Terminated(128 + number)
+
+
 @contextmanager
 def _sigterm_ends_children() -> Iterator[None]:
     """SIGTERM ends this process as Ctrl-C does, with its kernels and their folders, and not on the spot."""
     if threading.current_thread() is not threading.main_thread():  # where Python sets no handlers
         yield
         return
-    before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    before = signal.signal(signal.SIGTERM, _end)
     try:
         yield
     finally:

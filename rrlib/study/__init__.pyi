@@ -37,3 +37,4 @@ from .params import load as load
 from .paths import dataset_folder as dataset_folder
 from .paths import videos_name as videos_name
 from .tidy import tidy as tidy
+from .zipped import settle_git as settle_git

@@ -26,6 +26,10 @@ def frozen(size):
 
 def ends(size):
     sys.exit("no licence found")
+
+class Late(Net):
+    def forward(self, x):
+        sys.exit()
 """
 
 
@@ -56,3 +60,18 @@ def test_weights_that_are_all_frozen_are_told_before_training(check):
     assert check("frozen").startswith(
         "error: mine has nothing to train: all weights are frozen (requires_grad is False);"
     )
+
+
+@pytest.mark.parametrize("factory", ["ends", "Late"])
+def test_a_module_that_ends_the_process_is_named_and_is_no_good_end(check, factory):
+    """sys.exit() without a word has exit code 0: make would go on as if all had been checked."""
+    code = {"ends": "'no licence found'", "Late": "None"}[factory]
+    call = {"ends": 'sys.exit("no licence found")', "Late": "sys.exit()"}[factory]
+    line = 1 + next(number for number, text in enumerate(MODULE.split("\n")) if call in text)
+    said = f"error: theirs.py, line {line}, ended the process with sys.exit({code}); let it raise an error instead, "
+    assert check(factory).startswith(said)
+
+
+def test_one_that_ends_the_process_as_it_is_imported_too(check):
+    Path("theirs.py").write_text("raise SystemExit")
+    assert check("Net").startswith("error: theirs.py, line 1, ended the process with sys.exit(None); ")
