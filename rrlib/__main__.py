@@ -3,9 +3,16 @@
 import argparse
 import os
 import sys
+import traceback
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from rrlib import text
 from rrlib.errors import InputError
+
+if TYPE_CHECKING:
+    from rrlib import study
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -21,17 +28,30 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         options.run(options)
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {text.terminal(error)}", file=sys.stderr)
+        return 1
+    except SystemExit as error:
+        if type(error) is not SystemExit:  # asked for by a signal
+            raise
+        print(f"error: {text.terminal(_ended(error))}", file=sys.stderr)
         return 1
     except BrokenPipeError:  # who reads has seen enough, as `head` has; Python would complain once more at its end
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
-        print(f"error: {error.filename or 'a file'}: {error.strerror or error}; free it and run again", file=sys.stderr)
+        told = f"{error.filename or 'a file'}: {error.strerror or error}; free it and run again"
+        print(f"error: {text.terminal(told)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("interrupted: what was finished is kept; run it again to go on", file=sys.stderr)
         return 130
     return 0
+
+
+def _ended(error: SystemExit) -> str:
+    """Where a module of one's own ended this process, which would otherwise look like a good end."""
+    *_, last = traceback.extract_tb(error.__traceback__)
+    where = f"{os.path.relpath(last.filename)}, line {last.lineno},"
+    return f"{where} ended the process with sys.exit({error.code!r}); let it raise an error instead, or leave it out"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -136,6 +156,8 @@ def _check(options: argparse.Namespace) -> None:
     from rrlib import study
     from rrlib.sources import OUTPUTS, is_here
 
+    if changed := study.settle_git():
+        print(changed)
     found = study.load()
     study.check_inputs(found)
     for left in study.tidy(found):
@@ -145,7 +167,9 @@ def _check(options: argparse.Namespace) -> None:
         if not is_here(source, OUTPUTS / source.name):
             comes = source.files or source.hub or source.folder
             said = "will be fetched" if comes else f"is not here and nothing fetches it: ask at {source.page}"
-            print(f"params.yaml: sources: {source.name} ({source.title}) {said}")
+            print(text.terminal(f"params.yaml: sources: {source.name} ({source.title}) {said}"))
+    for said in _doubts(found):
+        print(f"warning: {text.terminal(said)}", file=sys.stderr)
     for name, half in (("images", found.image), ("video", found.video)):
         print(
             f"params.yaml: {name}: {len(half.datasets)} data set(s) × {len(half.detectors)} detector(s) × "
@@ -162,6 +186,15 @@ def _run(options: argparse.Namespace) -> None:
     cluster.run(options.workers, options.scheduler, options.keep_going)
     _verify(options)
     print(f"the book: {Path('outputs/book/index.html').resolve()}")
+
+
+def _doubts(found: "study.Study") -> Iterable[str]:
+    """What the tables that are there say against detectors that were not trained here."""
+    if all(entry.training for entry in found.detectors.values()):
+        return ()  # the usual case need not wait for what follows
+    from rrlib.report import swapped
+
+    return swapped.doubts(found)
 
 
 def _plan(options: argparse.Namespace) -> None:

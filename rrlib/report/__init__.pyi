@@ -18,5 +18,6 @@ from . import pictures as pictures
 from . import provenance as provenance
 from . import record as record
 from . import reference as reference
+from . import swapped as swapped
 from . import transfers as transfers
 from . import trusted as trusted

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rrlib import files
+from rrlib import files, text
 from rrlib.errors import InputError
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def _imports(source: Path) -> list[str]:
         code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
     except (ValueError, KeyError, TypeError):
         return []
-    statements = [statement for text in code for statement in _statements(text)]
+    statements = [statement for cell in code for statement in _statements(cell)]
     return [ast.unparse(each) for each in statements if isinstance(each, ast.Import | ast.ImportFrom)]
 
 
@@ -188,8 +188,8 @@ def papermill():
     return papermill
 
 
-def _cell_failed(job: Job, code: str, kind: str, text: str) -> InputError:
-    reason = " ".join(f"{kind}: {text}".split())
+def _cell_failed(job: Job, code: str, kind: str, said: str) -> InputError:
+    reason = text.line(f"{kind}: {said}")
     return InputError(f"{job.source} failed in the cell that begins with `{_first_line(code)}`: {reason}")
 
 
@@ -209,13 +209,21 @@ def _first_line(code: str) -> str:
     return code.strip().split("\n")[0]
 
 
+class Terminated(SystemExit):
+    """The end that SIGTERM asked for; a plain SystemExit is that of another's code."""
+
+
+def _end(number: int, frame: object) -> None:
+    raise Terminated(128 + number)
+
+
 @contextmanager
 def _sigterm_ends_children() -> Iterator[None]:
     """SIGTERM ends this process as Ctrl-C does, with its kernels and their folders, and not on the spot."""
     if threading.current_thread() is not threading.main_thread():  # where Python sets no handlers
         yield
         return
-    before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    before = signal.signal(signal.SIGTERM, _end)
     try:
         yield
     finally:
@@ -254,7 +262,7 @@ def fill(notebook: "NotebookNode", parameters: Mapping[str, str]) -> "NotebookNo
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             for name, value in parameters.items():
-                cell.source = cell.source.replace("{{ " + name + " }}", str(value))
+                cell.source = cell.source.replace("{{ " + name + " }}", text.markdown(value))
     return notebook
 
 

@@ -29,8 +29,9 @@ MOST_TOGETHER, MOST_WORKERS, LARGEST_SIZE, MOST_CELLS, MOST_OFTEN = 1_000_000, 2
 @dataclass(frozen=True)
 class Detector:
     """One line of `detectors`: an architecture that is trained by `training`, whose `weights` are given, or that brings
-    its own (`hub:`, `python:`). `labels` says which label names of a hub's model are real and fake, `calibrate` whether
-    weights that were not trained here get a temperature from the validation split."""
+    its own (`hub:`, `python:`). `labels` says which label names of a hub's model are real and fake, or in which order
+    the classes of a file of weights stand; `calibrate` whether weights that were not trained here get a temperature
+    from the validation split."""
 
     architecture: str
     input_size: int
@@ -38,7 +39,7 @@ class Detector:
     training: Recipe | None
     weights: Path | None
     sha256: str | None
-    labels: dict[str, str] | None = None
+    labels: dict[str, str] | tuple[str, ...] | None = None
     calibrate: bool = True
 
 
@@ -248,8 +249,11 @@ def _detector_of(entry: dict[str, Any], where: str, sources: Iterable[Source]) -
     if ("weights" in entry) != ("sha256" in entry):
         raise InputError(f"{where}: weights and sha256 go together; `sha256sum FILE` prints what to write")
     size = entries.whole(entry["input_size"], f"{where}.input_size", 1, LARGEST_SIZE)
+    labels = entry.get("labels")
+    if labels is not None and architecture in detectors.ARCHITECTURES:
+        labels = _order(labels, where, "weights" in entry)
     if not model_awaited(architecture, sources):
-        detectors.check(architecture, size, where, entry.get("labels"))
+        detectors.check(architecture, size, where, None if isinstance(labels, tuple) else labels)
     if "weights" in entry:
         _check_weights(entry, where, sources)
     return Detector(
@@ -260,7 +264,7 @@ def _detector_of(entry: dict[str, Any], where: str, sources: Iterable[Source]) -
         calibrate=_calibrate(entry, where),
         weights=Path(entry["weights"]) if "weights" in entry else None,
         sha256=entry.get("sha256"),
-        labels=entry.get("labels"),
+        labels=labels,
     )
 
 
@@ -270,6 +274,15 @@ def _calibrate(entry: dict[str, Any], where: str) -> bool:
             f"{where}: calibrate is for weights that are given; what is trained is calibrated, so leave it out"
         )
     return entries.switch(entry.get("calibrate", True), f"{where}.calibrate")
+
+
+def _order(labels: object, where: str, weights: bool) -> tuple[str, ...]:
+    """The classes of a file of weights, in the order of the numbers that they had in its training."""
+    if not weights:
+        raise InputError(f"{where}: labels is for given weights and for {detectors.HUB} alone; leave it out")
+    if labels not in (["real", "fake"], ["fake", "real"]):
+        raise InputError(f"{where}: labels is {labels!r}; of given weights it is [real, fake] or [fake, real]")
+    return tuple(labels)
 
 
 def _check_weights(entry: dict[str, Any], where: str, sources: Iterable[Source]) -> None:

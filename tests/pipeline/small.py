@@ -79,6 +79,16 @@ def run(*command: str, folder: Path) -> subprocess.CompletedProcess:
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
 
 
+def project_files() -> list[str]:
+    """The files of the project from its root: those that git does not ignore or, of a ZIP, all but what is made."""
+    listed = run("git", "ls-files", "-co", "--exclude-standard", folder=REPOSITORY)
+    if listed.returncode == 0 and (REPOSITORY / ".git").exists():
+        return listed.stdout.split("\n")[:-1]
+    made = {".venv", "outputs", "__pycache__", "cache", "tmp"}
+    found = (path.relative_to(REPOSITORY) for path in REPOSITORY.rglob("*") if path.is_file())
+    return sorted(path.as_posix() for path in found if not made & set(path.parts))
+
+
 def film(folder: Path) -> None:
     """Twelve real videos and twelve brighter fake ones of twelve persons, and a file that is no video."""
     rng = np.random.default_rng(0)
