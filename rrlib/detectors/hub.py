@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from rrlib.detectors import labels as label_names
 from rrlib.detectors.contract import Modality, check_logits
-from rrlib.detectors.descriptions import of_hub
+from rrlib.detectors.descriptions import of_hub, shown
 from rrlib.detectors.labels import Labels
 from rrlib.detectors.preprocessing import Preprocessing, from_config
 from rrlib.detectors.processors import name_of
@@ -24,6 +24,7 @@ from rrlib.detectors.trial import pictures
 from rrlib.errors import InputError
 
 MODALITIES: dict[str, Modality] = {"ForImageClassification": "image", "ForVideoClassification": "video"}
+MOST_FRAMES = 10_000
 PREPROCESSORS = ("preprocessor_config.json", "video_preprocessor_config.json")
 
 
@@ -125,6 +126,19 @@ def modality(config: dict, where: str) -> Modality:
         if name.endswith(ending):
             return found
     raise InputError(f"{where} holds a model {name}; give one whose name ends in {' or '.join(MODALITIES)}")
+
+
+def frames(config: dict, where: str) -> int | None:
+    """How many frames a clip has by a `config.json`; None for images, and where it leaves that open.
+
+    Raises InputError, beginning with `where`, for what is no number of frames.
+    """
+    found = config.get("num_frames")
+    if found is None or modality(config, where) == "image":
+        return None
+    if isinstance(found, bool) or not isinstance(found, int) or not 1 <= found <= MOST_FRAMES:
+        raise InputError(f"{where} has the num_frames {shown(found)}; it is a whole number from 1 to {MOST_FRAMES}")
+    return found
 
 
 def describe(detector: Hub) -> dict:
