@@ -108,16 +108,18 @@ def _decode_quietly(path: Path, data: bytes, png: bool) -> np.ndarray:
         try:
             image.load()
             ImageOps.exif_transpose(image, in_place=True)
+            pixels = np.array(image if image.mode == "RGB" else image.convert("RGB"))
+            has_alpha = "A" in image.getbands() or "transparency" in image.info
+            opaque = not has_alpha or np.asarray(image.convert("RGBA").getchannel("A")).min() == 255
         except Exception as error:
             raise _damaged(path, png) from error
         if png and PNG_END not in data:
             raise _damaged(path, png)
         if image.mode == "CMYK":
             raise _unusable(path, "CMYK", "convert it to RGB")
-        has_alpha = "A" in image.getbands() or "transparency" in image.info
-        if has_alpha and np.asarray(image.convert("RGBA").getchannel("A")).min() < 255:
+        if not opaque:
             raise _unusable(path, "transparent pixels", "lay it on an opaque background")
-        return np.array(image if image.mode == "RGB" else image.convert("RGB"))
+        return pixels
 
 
 def resize(image: np.ndarray, size: int) -> np.ndarray:

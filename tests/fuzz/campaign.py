@@ -157,7 +157,7 @@ def _work(
     if number < len(cases) and os.WIFSIGNALED(status):
         name = signal.Signals(os.WTERMSIG(status)).name
         hang = silent or name in ("SIGPROF", "SIGXCPU")
-        yield number, "hang" if hang else "crash", "silent" if silent else name, worker.SECONDS if hang else 0.0
+        yield number, "hang" if hang else "crash", "silent" if silent else name, kind.seconds if hang else 0.0
 
 
 def _forked(action: Callable[[], None], died: Path | None = None) -> int:

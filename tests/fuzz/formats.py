@@ -85,7 +85,7 @@ def safetensors(rng: random.Random, data: bytes, others: list[bytes]) -> bytes:
     """The header's tree changed, with a length that fits; the tensors stay, or are cut or stretched."""
     length = int.from_bytes(data[:8], "little")
     header, rest = json.loads(data[8 : 8 + length]), data[8 + length :]
-    if rng.random() < 0.6 and "__metadata__" in header:
+    if rng.random() < 0.6 and "architecture" in header.get("__metadata__", {}):
         metadata = {key: json.loads(each) for key, each in header["__metadata__"].items()}
         changed = of_tree(rng, metadata, [metadata])
         known = isinstance(changed, dict)

@@ -31,7 +31,7 @@ class Kind:
     file: its name in the folder where it is read. readers: what is given its path,
     each of them. structured: damage that knows the
     format, used in the share `known` of the cases. share: how many of 20,000 cases. memory: MiB that one case may take
-    at its height. prepare: what else has to lie in the folder. load:
+    at its height. seconds: of processor time. prepare: what else has to lie in the folder. load:
     imports that take long, done once.
     """
 
@@ -43,6 +43,7 @@ class Kind:
     share: int = 1000
     known: float = 0.5
     memory: int = 256
+    seconds: float = 10.0
     prepare: Callable[[Path], object] = _nothing
     load: Callable[[], object] = lambda: None
 
@@ -172,47 +173,47 @@ KINDS = {
     kind.name: kind
     for kind in (
         # a picture may have 2^26 pixels, and decoding them takes at most a GiB
-        Kind("image", "case.png", seeds.images, [images.size, images.examine], formats.png, share=4000, memory=1200),
-        Kind("video", "case.mp4", seeds.videos, [video.size, _video], formats.boxes, share=1200, memory=1200),
-        Kind("clip", "case.mkv", seeds.videos, [_clip], formats.boxes, share=600, memory=1200),
+        Kind("image", "case.png", seeds.images, [images.size, images.examine], formats.png, share=6000, memory=1200),
+        Kind("video", "case.mp4", seeds.videos, [video.size, _video], formats.boxes, share=800, memory=1200),
+        Kind("clip", "case.mkv", seeds.videos, [_clip], formats.boxes, share=800, memory=1200),
         Kind(
             "checkpoint",
             "case.safetensors",
             seeds.checkpoint_files,
             [detectors.load, lambda path: detectors.load(path, "meso4", seeds.SIZE)],
             formats.safetensors,
-            share=1500,
+            share=800,
         ),
-        Kind("pth", "case.pth", seeds.pth_files, [_foreign], formats.pth, share=1000),
-        Kind("published", "case.safetensors", seeds.published_files, [_foreign], formats.safetensors, share=300),
-        Kind("h5", "case.h5", seeds.h5_files, [_keras], share=1000),
+        Kind("pth", "case.pth", seeds.pth_files, [_foreign], formats.pth, share=800),
+        Kind("published", "case.safetensors", seeds.published_files, [_foreign], formats.safetensors, share=800),
+        Kind("h5", "case.h5", seeds.h5_files, [_keras], share=400),
         Kind(
             "manifest",
             "manifest.csv",
             seeds.manifests,
             [_manifest],
             formats.csv_table,
-            1200,
+            800,
             prepare=seeds.sample_files,
         ),
-        Kind("listing", "case.csv", seeds.listings, [_listing], formats.csv_table, 300, prepare=seeds.sample_files),
-        Kind("params", "params.yaml", seeds.studies, [study.load], formats.yaml_tree, 3000, 0.8, prepare=_study_files),
-        Kind("catalogue", "catalogue.yaml", seeds.catalogues, [_catalogue, _chosen], formats.yaml_tree, 2000, 0.8),
-        Kind("archive", "case.zip", seeds.archives, [_archive], formats.archive, 2000),
-        Kind("parquet", "case.parquet", seeds.parquets, [tables.read, _adopted], share=1000),
+        Kind("listing", "case.csv", seeds.listings, [_listing], formats.csv_table, 200, prepare=seeds.sample_files),
+        Kind("params", "params.yaml", seeds.studies, [study.load], formats.yaml_tree, 1400, 0.8, prepare=_study_files),
+        Kind("catalogue", "catalogue.yaml", seeds.catalogues, [_catalogue, _chosen], formats.yaml_tree, 900, 0.8),
+        Kind("archive", "case.zip", seeds.archives, [_archive], formats.archive, 2400),
+        Kind("parquet", "case.parquet", seeds.parquets, [tables.read, _adopted], share=800),
         Kind(
             "config",
             "config.json",
             seeds.configs,
             [lambda path: hub_source.refuse_code(path.parent), _config, _transformer],
             formats.json_tree,
-            1500,
+            2400,
             0.8,
         ),
         Kind(
             "receipt", "fetched.json", seeds.receipts, [lambda path: state.receipt(path.parent)], formats.json_tree, 400
         ),
-        Kind("report", "clips.json", seeds.reports, [_report], formats.json_tree, 400),
+        Kind("report", "clips.json", seeds.reports, [_report], formats.json_tree, 500),
         Kind(
             "ff-list",
             "test.json",
@@ -232,12 +233,12 @@ KINDS = {
             prepare=_celeb_folders,
         ),
         *(
-            Kind(name, file, made, [read], damage, share, 0.8, 512, prepare, seeds.load_transformers)
+            Kind(name, file, made, [read], damage, share, 0.8, 1200, 10, prepare, seeds.load_transformers)
             for name, file, made, read, damage, share, prepare in (
-                ("processor", "preprocessor_config.json", seeds.processors, _model, formats.json_tree, 150, _tiny),
-                ("model", "config.json", seeds.image_configs, _model, formats.json_tree, 150, _tiny),
-                ("weights", "model.safetensors", seeds.models, _model, formats.safetensors, 100, _tiny),
-                ("hub-checkpoint", "case.safetensors", seeds.hub_checkpoints, _hub, formats.safetensors, 150, _nothing),
+                ("processor", "preprocessor_config.json", seeds.processors, _model, formats.json_tree, 120, _tiny),
+                ("model", "config.json", seeds.image_configs, _model, formats.json_tree, 100, _tiny),
+                ("weights", "model.safetensors", seeds.models, _model, formats.safetensors, 60, _tiny),
+                ("hub-checkpoint", "case.safetensors", seeds.hub_checkpoints, _hub, formats.safetensors, 120, _nothing),
             )
         ),
     )

@@ -39,7 +39,7 @@ NASTY_TEXTS = (
     "9" * 5000,
     "(" * 200,
     "(a+)+$",
-    "A" * 70_000,
+    "A" * 20_000,
 )
 NASTY_NUMBERS = (
     0,
@@ -196,7 +196,8 @@ def of_tree(rng: random.Random, tree: Any, others: list[Any]) -> Any:
         elif damage == 3:
             del holder[key]
         elif damage == 4:
-            holder[key] = rng.choice(([found], {"a": found}, [found, found], str(found), [found] * 300))
+            many = 3 if isinstance(found, dict | list) else 300
+            holder[key] = rng.choice(([found], {"a": found}, [found, found], str(found), [found] * many))
         elif damage == 5 and isinstance(holder, dict):
             holder[rng.choice((f"{key}x", key.upper(), *NASTY_TEXTS))] = rng.choice((found, value(rng)))
         elif damage == 6:  # what stands elsewhere in it, or in another
@@ -205,8 +206,8 @@ def of_tree(rng: random.Random, tree: Any, others: list[Any]) -> Any:
             holder[key] = copy.deepcopy(elsewhere[other])
         elif isinstance(found, bool):
             holder[key] = not found
-        elif isinstance(found, int | float):
-            holder[key] = rng.choice((-found, found + 1, found - 1, found * 1000, found / 3, str(found), float(found)))
+        elif isinstance(found, int | float) and abs(found) < 1e300:
+            holder[key] = rng.choice((-found, found + 1, found - 1, found * 1000, found * 0.3, str(found)[:400]))
         elif isinstance(found, str):
             holder[key] = of_text(rng, found)
         else:

@@ -1,10 +1,12 @@
 """The process in which cases run: bounded in memory and time, watched for what no reader may do."""
 
+import faulthandler
 import json
 import os
 import resource
 import signal
 import sys
+import tempfile
 import time
 import traceback
 import unicodedata
@@ -18,8 +20,7 @@ import av
 from rrlib.errors import InputError
 from tests.fuzz.kinds import Kind
 
-SECONDS = 10.0  # of processor time for one case
-CEILING = 3 << 30  # bytes of address space beyond those at the start: the machine's own safety
+CEILING = 5 << 30  # bytes of address space beyond those at the start: the machine's own safety
 LONGEST = 1500  # characters of a message
 NOISE = 2  # lines, or warnings, of one case
 RUNS = (
@@ -100,7 +101,10 @@ def run(kind: Kind, cases: Iterable[tuple[int, bytes]], folder: Path, out: int, 
     noise = os.open(folder.parent / f"{folder.name}.noise", os.O_RDWR | os.O_CREAT | os.O_TRUNC)
     os.dup2(noise, 1)
     os.dup2(noise, 2)
+    sys.stdout, sys.stderr = (os.fdopen(number, "w", buffering=1, errors="replace", closefd=False) for number in (1, 2))
+    faulthandler.disable()
     sys.dont_write_bytecode = True
+    tempfile.tempdir = str(folder)
     kind.prepare(folder)
     warned: list[str] = []
     warnings.showwarning = lambda message, *_, **__: warned.append(str(message))  # type: ignore[assignment]
@@ -118,7 +122,7 @@ def run(kind: Kind, cases: Iterable[tuple[int, bytes]], folder: Path, out: int, 
         warned.clear()
         watch.seen.clear()
         begun = time.perf_counter_ns()
-        signal.setitimer(signal.ITIMER_PROF, SECONDS)  # its signal ends the process, wherever it is
+        signal.setitimer(signal.ITIMER_PROF, kind.seconds)  # its signal ends the process, wherever it is
         outcome, detail = _once(kind, path, watch)
         signal.setitimer(signal.ITIMER_PROF, 0)
         micros = (time.perf_counter_ns() - begun) // 1000
@@ -178,7 +182,7 @@ def _lacked_memory(error: BaseException | None) -> bool:
     while error:
         if isinstance(error, av.error.MemoryError):
             return False
-        if isinstance(error, MemoryError) or "allocate memory" in str(error)[:500]:
+        if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "allocate memory" in str(error)):
             return True
         error = error.__cause__ or error.__context__
     return False
