@@ -29,6 +29,7 @@ from rrlib.errors import InputError
 from rrlib.evaluation import Labelled, probe, store
 
 IMAGES, CLIPS = 16, 8
+SUBJECT = ["dataset", "detector", "attacks"]
 GOAL, GOALS = 0.02, {"Meso4_DF": 0.05}  # of the gap in RR, at every ε and τ
 LONGER = {
     "shift, longer": attacks.rule("shift", steps=100, restarts=3, schedule="apgd"),
@@ -114,8 +115,14 @@ def of_study(found: study.Study, only: list[str]) -> Iterator[pd.DataFrame]:
         chosen = probe.part(whole, CLIPS if hasattr(whole, "frames") else IMAGES, found.seed)
         names = {"dataset": dataset, "detector": detector}
         names |= {"checkpoint": study.basis_of(found, dataset, detector).detector[:12]}
-        names |= {"attacks": study.attacks_digest(half.attacks)}
+        names |= {"attacks": study.attacks_digest(half.attacks), "shift": in_words(half.attacks)}
         yield rows(loaded.detector, whole, chosen.numbers, half.attacks, found, names)
+
+
+def in_words(rules: Mapping[str, Rule]) -> str:
+    """What RR's own adversary does, which decides how tight a study is."""
+    found = [f"{rule.steps} steps, {rule.schedule}" for rule in rules.values() if isinstance(rule, attacks.Shift)]
+    return "; ".join(found) or "none"
 
 
 def of_weights(found: study.Study, weights: Path, architecture: str, size: int) -> Iterator[pd.DataFrame]:
@@ -123,6 +130,7 @@ def of_weights(found: study.Study, weights: Path, architecture: str, size: int) 
     chosen = subject(architecture, resolve("cpu"), Plan(size, IMAGES, weights=weights))
     names = {"dataset": "photographs", "detector": weights.stem}
     names |= {"checkpoint": store.digest_of({}, chosen.detector)[:12], "attacks": study.attacks_digest(rules)}
+    names["shift"] = in_words(rules)
     yield rows(
         chosen.detector, evaluation.labelled((chosen.x, chosen.labels)), list(range(IMAGES)), rules, found, names
     )
@@ -149,11 +157,11 @@ def main() -> None:
 
 
 def record(table: pd.DataFrame, path: Path) -> None:
-    """The rows, and of other detectors those that were recorded before."""
+    """The rows, and those that were recorded before of other detectors or against other attacks of the study."""
     if path.is_file():
-        before = pd.read_csv(path)
-        measured = set(zip(table["dataset"], table["detector"], strict=True))
-        kept = [pair not in measured for pair in zip(before["dataset"], before["detector"], strict=True)]
+        before = pd.read_csv(path, dtype={"checkpoint": str, "attacks": str})
+        measured = set(table[SUBJECT].itertuples(index=False, name=None))
+        kept = [each not in measured for each in before[SUBJECT].itertuples(index=False, name=None)]
         table = pd.concat([before[kept], table], ignore_index=True)
     table.round(4).to_csv(path, index=False, lineterminator="\n")
     goals(table).to_csv(path.with_name("tightness-goals.csv"), index=False, lineterminator="\n")
@@ -162,11 +170,12 @@ def record(table: pd.DataFrame, path: Path) -> None:
 def goals(table: pd.DataFrame) -> pd.DataFrame:
     """One row for each detector: the largest gaps, over every ε and τ, and whether the goal is met."""
     made = []
-    for (dataset, detector), rows in table.groupby(["dataset", "detector"], sort=False):
+    for (dataset, detector, _), rows in table.groupby(SUBJECT, sort=False):
         largest, goal = rows["gap in RR"].max(), GOALS.get(detector, GOAL)
         at = rows.loc[rows["gap in RR"].idxmax(), "epsilon"] if largest > 0 else "–"
         met = "met" if largest <= goal else f"missed by {largest - goal:.3f}"
-        row = {"data set": dataset, "detector": detector, "samples": rows["samples"].iloc[0]}
+        row = {"data set": dataset, "detector": detector, "shift of the study": rows["shift"].iloc[0]}
+        row |= {"samples": rows["samples"].iloc[0]}
         row |= {
             "largest gap in RR": round(largest, 3),
             "at ε": at,

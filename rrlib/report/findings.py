@@ -22,7 +22,7 @@ def finding_of(comparison: pd.DataFrame, tolerance: float) -> str:
     were made, with which verdicts, and what the verdicts ask for, is said with it.
     """
     if comparison.empty:
-        return "This study holds one detector, so there is nothing to compare."
+        return "There are no two detectors to compare here."
     counts = comparison["verdict"].value_counts()
     told = ", ".join(f"{counts.get(word, 0)} {word}" for word in (HOLDS, DOES_NOT_HOLD, UNDECIDED))
     made = (

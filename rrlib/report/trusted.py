@@ -4,10 +4,12 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
+from IPython.display import HTML
 
 from rrlib import analysis, study
 from rrlib.analysis import trust
 from rrlib.errors import InputError
+from rrlib.report import pages
 
 RECORDED = Path("book/benchmarks/tightness.csv")  # what `benchmarks/tightness.py` wrote, on its own machine
 GOAL = 0.02  # of the gap in RR, for the detectors of a study
@@ -29,6 +31,11 @@ def shown(items: Sequence[trust.Item]) -> pd.DataFrame:
     ordered = sorted(items, key=lambda item: rank.index(item.verdict))
     rows = [(MARKS[item.verdict], item.name, item.reason) for item in ordered]
     return pd.DataFrame(rows, columns=["verdict", "what should be so", "numbers"])
+
+
+def page_table(items: Sequence[trust.Item]) -> HTML:
+    """`shown` as a page's table, whose last column holds sentences and so has to break its lines."""
+    return HTML(f'<div class="sentences">{pages.show(shown(items)).data}</div>')
 
 
 def sentence(items: Sequence[trust.Item]) -> str:
@@ -104,15 +111,15 @@ def tightness(found: study.Study, dataset: str, detector: str, path: Path = RECO
     rows = recorded[(recorded["dataset"] == dataset) & (recorded["detector"] == detector)]
     if rows.empty:
         return f"How tight these attacks are was not recorded for this detector. {how}", nothing
-    about = {
-        "checkpoint": study.basis_of(found, dataset, detector).detector[:12],
-        "attacks": study.attacks_digest(study.half_of(found, dataset, detector).attacks),
-    }
-    for name, now in about.items():
-        if (was := str(rows[name].iloc[0])) != now:
+    for name, now, what in (
+        ("checkpoint", study.basis_of(found, dataset, detector).detector[:12], "weights"),
+        ("attacks", study.attacks_digest(study.half_of(found, dataset, detector).attacks), "attacks"),
+    ):
+        was = ", ".join(dict.fromkeys(rows[name]))
+        rows = rows[rows[name] == now]
+        if rows.empty:
             return (
-                f"A gap was recorded with other {'weights' if name == 'checkpoint' else 'attacks'} (digest {was}, now "
-                f"{now}) and no longer applies. {how}",
+                f"A gap was recorded with other {what} (digest {was}, now {now}) and no longer applies. {how}",
                 nothing,
             )
     return _told(rows), _columns(rows)
@@ -126,8 +133,9 @@ def _told(rows: pd.DataFrame) -> str:
         f"Recorded once, on {samples} samples, with the checkpoint {rows['checkpoint'].iloc[0]}, not measured in this "
         f"run: a search of {times:.0f} times the gradients, and a black box, beside the study's worst case. "
         f"The largest gap in RR, over every ε and τ, is {largest:.3f}; the goal of at most {GOAL:g} {goal}. One sample "
-        f"is {1 / samples:.3f}. It cost {rows['seconds, longer'].iloc[0]:.0f} s of one processor, the study's own "
-        f"attacks on these samples {rows['seconds, study'].iloc[0]:.1f} s."
+        f"is {1 / samples:.3f}. The search cost {rows['seconds, longer'].iloc[0]:.0f} s of one processor, the "
+        f"study's own attacks on these samples {rows['seconds, study'].iloc[0]:.1f} s. In the table: study → longer "
+        "search."
     )
 
 
@@ -135,7 +143,7 @@ def _columns(rows: pd.DataFrame) -> pd.DataFrame:
     measures = [name for name in rows if f"{name}, longer" in rows and not str(name).startswith(("gra", "sec"))]
     told = pd.DataFrame({"ε": rows["epsilon"]})
     for name in measures:
-        told[f"{name}: study → longer"] = [
+        told[str(name)] = [
             f"{one:.3f} → {other:.3f}" for one, other in zip(rows[name], rows[f"{name}, longer"], strict=True)
         ]
     return told.assign(**{"largest gap in RR": rows["gap in RR"]})

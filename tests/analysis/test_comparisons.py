@@ -225,4 +225,4 @@ def test_the_finding_says_that_there_is_none_where_every_pair_was_decided():
 
 def test_one_detector_is_nothing_to_compare():
     text = findings.main_finding(worst_case(detector("a", seed=1, **EQUAL)), 0.1)
-    assert text == "This study holds one detector, so there is nothing to compare."
+    assert text == "There are no two detectors to compare here."

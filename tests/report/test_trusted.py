@@ -76,8 +76,8 @@ def test_recorded_gaps_are_shown_with_their_checkpoint_and_goal(a_study, tmp_pat
     assert table.to_dict("records") == [
         {
             "ε": 0.1,
-            "RA: study → longer": "0.500 → 0.500",
-            "RR(0.1): study → longer": f"0.250 → {0.25 - gap:.3f}",
+            "RA": "0.500 → 0.500",
+            "RR(0.1)": f"0.250 → {0.25 - gap:.3f}",
             "largest gap in RR": gap,
         }
     ]
@@ -93,6 +93,15 @@ def test_gaps_of_other_weights_or_attacks_are_not_shown(a_study, tmp_path):
     said, table = trusted.tightness(a_study, "faces", "mine", recorded(tmp_path, "0123456789ab", 12 * "e", 0.0))
     assert table.empty
     assert said.startswith(f"A gap was recorded with other attacks (digest eeeeeeeeeeee, now {now}) and no longer")
+
+
+def test_of_gaps_against_several_attacks_those_of_the_study_are_shown(a_study, tmp_path):
+    now = study.attacks_digest(a_study.image.attacks)
+    ours = pd.read_csv(recorded(tmp_path, "0123456789ab", now, 0.125))
+    other = pd.read_csv(recorded(tmp_path, "0123456789ab", 12 * "e", 0.0))
+    pd.concat([other, ours]).to_csv(tmp_path / "both.csv", index=False)
+    _, table = trusted.tightness(a_study, "faces", "mine", tmp_path / "both.csv")
+    assert table["largest gap in RR"].tolist() == [0.125]
 
 
 def test_what_was_never_recorded_is_said(a_study, tmp_path):
