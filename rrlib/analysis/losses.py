@@ -56,27 +56,23 @@ def losses(table: pd.DataFrame, tolerance: float, threshold: Threshold = 0.5) ->
         (row["dataset"], row["detector"]): (row["detects"], row["reason"])
         for row in clean_performance(changed, threshold).to_dict("records")
     }
-    rows: list[dict[str, Any]] = []
-    places = pd.Series(range(len(changed)), index=changed.index)
-    before, after, stable = (
-        clean_correct(changed, threshold),
-        correct(changed, threshold),
-        robust(changed, [tolerance])[:, 0],
+    hits = changed[[*SETTING, "group"]].assign(
+        _before=clean_correct(changed, threshold),
+        _after=correct(changed, threshold),
+        _stable=robust(changed, [tolerance])[:, 0],
     )
-    for cell, at in places.groupby([changed[key] for key in SETTING], sort=False):
-        where = at.to_numpy()
-        groups = changed["group"].to_numpy()[where]
-        shares = share_interval(np.column_stack([after[where], stable[where]]), groups)
+    rows: list[dict[str, Any]] = []
+    together: dict[bytes, list[dict[str, Any]]] = {}  # cells of the same groups, whose numbers are computed at once
+    for cell, part in hits.groupby(SETTING, sort=False):
         row: dict[str, Any] = dict(zip(SETTING, cell, strict=True))
-        row |= {"samples": len(where), "groups": len(np.unique(groups.astype(str)))}
+        groups = pd.factorize(part["group"])[0]
+        row |= {"samples": len(part), "groups": len(np.unique(groups)), "_groups": groups}
         row["detects"], row["reason"] = detects[row["dataset"], row["detector"]]
-        row |= {"clean": before[where].mean(), "RA": after[where].mean(), "RR": stable[where].mean()}
-        row |= {"ra_low": shares.low[0], "ra_high": shares.high[0], "rr_low": shares.low[1], "rr_high": shares.high[1]}
-        row["loss"] = row["clean"] - row["RA"]
-        row["p"] = difference_p(before[where], after[where], groups)
-        row["near_low"], row["near_high"], _ = difference_interval(before[where], after[where], groups, 1 - 2 * RISK)
-        row["_hits"] = (before[where], after[where], groups)
+        row |= {name: part[name].to_numpy(bool) for name in ("_before", "_after", "_stable")}
         rows.append(row)
+        together.setdefault(groups.tobytes(), []).append(row)
+    for cells in together.values():
+        _measure(cells)
     fit = [row for row in rows if row["detects"] and row["groups"] >= ENOUGH_GROUPS]
     for row, (adjusted, level) in zip(fit, holm([row["p"] for row in fit]), strict=True):
         row |= {"p_holm": adjusted, "_level": level}
@@ -85,10 +81,23 @@ def losses(table: pd.DataFrame, tolerance: float, threshold: Threshold = 0.5) ->
     return pd.DataFrame(rows)[COLUMNS]
 
 
+def _measure(cells: list[dict[str, Any]]) -> None:
+    """Write the shares, their intervals and p into the rows of cells that have the same groups, in place."""
+    groups = cells[0]["_groups"]
+    before, after, stable = (np.column_stack([row[name] for row in cells]) for name in ("_before", "_after", "_stable"))
+    ra, rr = share_interval(after, groups), share_interval(stable, groups)
+    near, p = difference_interval(before, after, groups, 1 - 2 * RISK), difference_p(before, after, groups)
+    for number, row in enumerate(cells):
+        row |= {"clean": before[:, number].mean(), "RA": after[:, number].mean(), "RR": stable[:, number].mean()}
+        row |= {"ra_low": ra.low[number], "ra_high": ra.high[number]}
+        row |= {"rr_low": rr.low[number], "rr_high": rr.high[number]}
+        row |= {"loss": row["clean"] - row["RA"], "p": float(p[number])}
+        row |= {"near_low": near.low[number], "near_high": near.high[number]}
+
+
 def _judge(known: dict[str, Any], row: dict[str, Any]) -> None:
     """Write Holm's p, the interval of the loss, the verdict and the reason into a row, in place."""
-    before, after, groups = known["_hits"]
-    low, high, _ = difference_interval(before, after, groups, 1 - known["_level"])
+    low, high, _ = difference_interval(known["_before"], known["_after"], known["_groups"], 1 - known["_level"])
     row |= {"p_holm": known["p_holm"], "loss_low": low, "loss_high": high, "verdict": UNDECIDED}
     if not known["detects"]:
         return
