@@ -27,6 +27,7 @@ from .measure import table_of as table_of
 from .measure import tables_of as tables_of
 from .measure import videos_of as videos_of
 from .measure import write_results as write_results
+from .operating import write_thresholds as write_thresholds
 from .params import PARAMS as PARAMS
 from .params import Detector as Detector
 from .params import Half as Half
@@ -35,4 +36,6 @@ from .params import Study as Study
 from .params import load as load
 from .paths import dataset_folder as dataset_folder
 from .paths import videos_name as videos_name
+from .thresholds import judged as judged
+from .thresholds import read_thresholds as read_thresholds
 from .tidy import tidy as tidy
