@@ -103,6 +103,11 @@ def _parser() -> argparse.ArgumentParser:
     results = commands.add_parser("results", help="all result tables of the study in one file for each modality")
     results.set_defaults(run=_results)
 
+    thresholds = commands.add_parser(
+        "thresholds", help="the threshold of each detector, chosen on the validation split"
+    )
+    thresholds.set_defaults(run=_thresholds)
+
     numbers = commands.add_parser("numbers", help="RA, RR and stability for `dvc metrics` and `dvc plots`")
     numbers.set_defaults(run=_numbers)
 
@@ -261,6 +266,13 @@ def _results(options: argparse.Namespace) -> None:
     from rrlib import study
 
     for line in study.write_results(study.load()):
+        print(line)
+
+
+def _thresholds(options: argparse.Namespace) -> None:
+    from rrlib import study
+
+    for line in study.write_thresholds(study.load()):
         print(line)
 
 

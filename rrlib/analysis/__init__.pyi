@@ -9,6 +9,7 @@ from . import intervals as intervals
 from . import labels as labels
 from . import linearity as linearity
 from . import losses as losses
+from . import operating as operating
 from . import recorded as recorded
 from . import rules as rules
 from . import summary as summary
@@ -34,6 +35,9 @@ from .guardrails import bands_over_epsilon as bands_over_epsilon
 from .guardrails import card as card
 from .intervals import share_interval as share_interval
 from .labels import readings as readings
+from .operating import Operating as Operating
+from .operating import at_fpr as at_fpr
+from .operating import equal_error as equal_error
 from .words import DOES_NOT_HOLD as DOES_NOT_HOLD
 from .words import ENOUGH_GROUPS as ENOUGH_GROUPS
 from .words import HOLDS as HOLDS

@@ -8,6 +8,7 @@ from . import figure1 as figure1
 from . import figures as figures
 from . import findings as findings
 from . import guardrail as guardrail
+from . import judging as judging
 from . import kernels as kernels
 from . import made as made
 from . import notebooks as notebooks

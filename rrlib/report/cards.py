@@ -15,7 +15,7 @@ from rrlib import analysis, files, study
 from rrlib.analysis import guardrails, rules, summary
 from rrlib.detectors import checkpoints
 from rrlib.errors import InputError
-from rrlib.report import card_files
+from rrlib.report import card_files, judging
 from rrlib.report.provenance import PACKAGES
 from rrlib.study import paths
 
@@ -53,7 +53,7 @@ def content(
     """
     epsilon = found.highlight.epsilon if epsilon is None else epsilon
     about = _about_detector(dataset, detector)
-    worst = analysis.worst_case(table)
+    worst = analysis.worst_case(study.judged(found, table))
     clean = analysis.clean_performance(worst, confidence=confidence).iloc[0]
     bands = analysis.bands_over_epsilon(worst, budget, confidence)
     here = bands[bands["epsilon"] == epsilon]
@@ -75,7 +75,8 @@ def content(
             },
             "before_attack": {
                 **{name: _number(clean, name) for name in ("accuracy", "auc", "tpr", "fpr")},
-                "threshold": 0.5,
+                "threshold": rules.thresholds(worst, rules.USUAL)[0],
+                "threshold_by": judging.rule_of(found),
                 "detects": clean["detects"],
             },
             "worst_case": left,
@@ -197,6 +198,8 @@ def _not_shown(
         told.append("The data are drawn by a simulator: nothing here is about detectors of real forgeries.")
     if not clean["detects"]:
         told.append(f"{clean['reason']}; where a detector does not detect, no other number says anything.")
+    if found.threshold != rules.USUAL:
+        told.append("The attacks knew nothing of the threshold and aimed at ½; one that aims at it may flip more.")
     if uncalibrated:
         told.append(f"Not calibrated ({uncalibrated}): do not compare its RR or its band with others'.")
     if (bands["verdict"] == guardrails.CANNOT).any():

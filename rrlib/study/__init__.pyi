@@ -31,6 +31,7 @@ from .measure import table_of as table_of
 from .measure import tables_of as tables_of
 from .measure import videos_of as videos_of
 from .measure import write_results as write_results
+from .operating import write_thresholds as write_thresholds
 from .order import label_doubt as label_doubt
 from .params import PARAMS as PARAMS
 from .params import Detector as Detector
@@ -45,5 +46,7 @@ from .probing import attacks_digest as attacks_digest
 from .probing import make_probe as make_probe
 from .probing import read_probe as read_probe
 from .probing import read_probes as read_probes
+from .thresholds import judged as judged
+from .thresholds import read_thresholds as read_thresholds
 from .tidy import tidy as tidy
 from .zipped import settle_git as settle_git

@@ -4,18 +4,15 @@ from typing import Any
 
 import torch
 from torch.nn.functional import cross_entropy
-from torch.utils.data import DataLoader
 
-from rrlib import datasets, detectors
-from rrlib.datasets import manifest
+from rrlib import detectors
 from rrlib.detectors import Calibrated, LoadedDetector, checkpoints
-from rrlib.devices import resolve
 from rrlib.evaluation import fit_temperature
 from rrlib.study import paths
 from rrlib.study.params import Study
+from rrlib.study.validation import too_little, validation_logits
 
 ENDS = (0.0501, 19.9)  # a hair inside the range of `fit_temperature`
-FEWEST = 20  # groups of the validation split; a temperature of fewer is noise
 
 
 def calibrate_given(study: Study, dataset: str, detector: str) -> None:
@@ -33,7 +30,7 @@ def calibrate_given(study: Study, dataset: str, detector: str) -> None:
     elif brought != 1:
         found = {"none": f"the weights bring a temperature of {brought:.3f}, which is kept"}
     else:
-        found = _fitted(study, dataset, loaded, entry.input_size)
+        found = _fitted(study, dataset, loaded)
     network = loaded.detector.detector if isinstance(loaded.detector, Calibrated) else loaded.detector
     about = {"temperature": found.get("temperature", brought), "calibration": {"asked": entry.calibrate, **found}}
     checkpoints.save(path, network, loaded.metadata | about)
@@ -45,18 +42,11 @@ def is_as_asked(metadata: dict[str, Any], asked: bool) -> bool:
     return isinstance(calibration, dict) and calibration.get("asked") == asked
 
 
-def _fitted(study: Study, dataset: str, loaded: LoadedDetector, input_size: int) -> dict[str, Any]:
-    folder = paths.dataset_folder(dataset)
-    if not (folder / manifest.NAME).is_file():
-        return {"none": "the data set was not there when the checkpoint was made"}
-    rows = manifest.read(folder).query("split == 'validation'")
-    groups = rows["group"].nunique()
-    if groups < FEWEST or rows["label"].nunique() < 2:
-        return {
-            "none": f"the validation split holds {groups} groups of {rows['label'].nunique()} classes, and a "
-            f"temperature needs {FEWEST} of both"
-        }
-    logits, labels = _logits(study, loaded, datasets.load(folder, "validation", input_size))
+def _fitted(study: Study, dataset: str, loaded: LoadedDetector) -> dict[str, Any]:
+    if why := too_little(dataset):
+        return {"none": why}
+    logits, samples = validation_logits(study, dataset, loaded)
+    labels = torch.tensor(samples["label"].tolist())
     temperature = fit_temperature(logits, labels)
     if not ENDS[0] < temperature < ENDS[1]:
         return {
@@ -66,19 +56,7 @@ def _fitted(study: Study, dataset: str, loaded: LoadedDetector, input_size: int)
     return {
         "temperature": temperature,
         "samples": len(labels),
-        "groups": groups,
+        "groups": int(samples["group"].nunique()),
         "loss": float(cross_entropy(logits, labels)),
         "loss_calibrated": float(cross_entropy(logits / temperature, labels)),
     }
-
-
-def _logits(study: Study, loaded: LoadedDetector, samples: Any) -> tuple[torch.Tensor, torch.Tensor]:
-    """(N, 2) float64 and (N,) of all samples, on the processor."""
-    device, at_once = resolve(study.device), max(1, min(study.batch_size, 32) // getattr(samples, "frames", 1))
-    network = detectors.to_device(loaded.detector, device, samples[0][0])
-    with detectors.frozen(network), torch.no_grad():
-        found = [
-            (network(detectors.batch_to_device(x, device, network)).cpu().double(), labels)
-            for x, labels, *_ in DataLoader(samples, at_once)
-        ]
-    return torch.cat([logits for logits, _ in found]), torch.cat([labels for _, labels in found])

@@ -15,6 +15,7 @@ from rrlib.evaluation import Basis, Cell, Labelled, Recipe, store, tables, video
 from rrlib.study import paths
 from rrlib.study.checkpoint import load_detector
 from rrlib.study.params import Half, Study, known
+from rrlib.study.thresholds import judged
 
 
 def measure(study: Study, dataset: str, detector: str) -> None:
@@ -144,12 +145,17 @@ def write_results(study: Study) -> list[str]:
 
 
 def read_results(study: Study) -> dict[str, pd.DataFrame]:
-    """What `write_results` wrote, by modality, "image" and "video"; the videos of the data set X are X-videos."""
-    return {name: tables.read(paths.results_path(name)) for name in ("image", "video") if getattr(study, name).cells()}
+    """What `write_results` wrote, by modality, "image" and "video", judged at the study's threshold.
+
+    The videos of the data set X are X-videos.
+    """
+    halves = [name for name in ("image", "video") if getattr(study, name).cells()]
+    return {name: judged(study, tables.read(paths.results_path(name))) for name in halves}
 
 
 def videos_of(study: Study, table: pd.DataFrame) -> pd.DataFrame:
-    """The result table of the videos whose frames a table has, as a data set of its own."""
+    """The result table of the videos whose frames a table has, as a data set of its own, yet to be judged."""
+    table = table.drop(columns="threshold", errors="ignore")  # videos have one of their own
     return videos.by_video(table.assign(dataset=table["dataset"].map(paths.videos_name)), study.distance)
 
 

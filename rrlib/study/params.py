@@ -92,6 +92,7 @@ class Study:
     image: Half
     video: Half
     damage: dict[str, tuple[float, ...]] = field(default_factory=lambda: dict(damage.USUAL))
+    threshold: float | str | dict[str, float] = 0.5  # a number, "eer", or {"fpr": share}: of P(fake), see `thresholds`
 
     @property
     def datasets(self) -> dict[str, Kind]:
@@ -147,6 +148,7 @@ def load(path: Path = PARAMS) -> Study:
         tolerances=entries.tolerances(given["tolerances"], f"{where}: tolerances"),
         highlight=_highlight(given["highlight"], f"{where}: highlight"),
         sources=sources,
+        threshold=_threshold(given["threshold"], f"{where}: threshold"),
         image=_half({name: given[name] for name in parts}, f"{where}: ", sources, video=False),
         video=_half(video, f"{where}: video.", sources, video=True),
         damage=_damage(given.get("damage"), f"{where}: damage"),
@@ -266,6 +268,16 @@ def _detector_of(entry: dict[str, Any], where: str, sources: Iterable[Source]) -
         sha256=entry.get("sha256"),
         labels=labels,
     )
+
+
+def _threshold(value: object, where: str) -> float | str | dict[str, float]:
+    """The probability of fake above which a detector says fake, or how it is chosen on the validation split."""
+    share = value.get("fpr") if isinstance(value, dict) and list(value) == ["fpr"] else value
+    if value == "eer":
+        return "eer"
+    if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
+        raise InputError(f"{where} is {value!r}; it is a number in [0, 1], eer, or {{fpr: a number in [0, 1]}}")
+    return {"fpr": float(share)} if isinstance(value, dict) else float(share)
 
 
 def _calibrate(entry: dict[str, Any], where: str) -> bool:

@@ -104,6 +104,7 @@ fold: true
 compiled: false
 retrain: false
 distance: linf
+threshold: 0.5
 epsilons: [0, 0.01, 0.1]
 tolerances: [0.1]
 highlight: {epsilon: 0.01, tolerance: 0.1, attack: pgd}

@@ -26,6 +26,7 @@ FEW = {
     "compiled": False,
     "retrain": False,
     "distance": "linf",
+    "threshold": 0.5,
     "tolerances": [0.01, 0.1, 0.5],
     "sources": {},
     "datasets": {

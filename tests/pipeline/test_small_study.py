@@ -141,6 +141,12 @@ def test_another_tolerance_measures_nothing(study):
     assert not [name for name in stages if name.startswith(("measure", "checkpoint", "dataset@", "dataset-video@"))]
 
 
+def test_another_threshold_measures_nothing(study):
+    stages = planned(study, threshold={"fpr": 0.1})
+    assert {"thresholds", "figure1", "pages@synthetic-resnet"} <= stages
+    assert not [name for name in stages if name.startswith(("measure", "checkpoint", "results"))]
+
+
 def test_a_wrong_name_stops_before_anything_runs(study):
     change(study, attacks=FEW["attacks"] | {"pdg": {"rule": "pdg"}})
     checked = run("python", "-m", "rrlib", "check", folder=study)

@@ -58,7 +58,7 @@ def test_the_closure_finds_what_stands_behind_doors_and_in_functions():
 
 @pytest.mark.parametrize("name", ["measure", "measure-video"])
 def test_parameters_that_change_no_number_reach_no_measuring_stage(name):
-    assert not {"tolerances", "highlight", "batch_size", "workers"} & set(STAGES[name]["params"])
+    assert not {"threshold", "tolerances", "highlight", "batch_size", "workers"} & set(STAGES[name]["params"])
 
 
 @pytest.mark.parametrize("name", sorted(TELLING))

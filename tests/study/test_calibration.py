@@ -114,11 +114,11 @@ def test_it_can_be_left_out_and_a_checkpoint_made_otherwise_is_not_taken_for_it(
 def test_too_few_groups_or_no_data_set_are_a_reason_and_no_temperature(here, network):
     image_folder(12)
     study = study_of(network, one=1.0)
-    assert made(study, "one")["calibration"]["none"] == "the data set was not there when the checkpoint was made"
+    assert made(study, "one")["calibration"]["none"] == "the data set was not there"
     stages.prepare_dataset(study, "faces")
     metadata = made(study, "one")
     assert metadata["temperature"] == 1
-    assert "and a temperature needs 20 of both" in metadata["calibration"]["none"]
+    assert "and 20 of both are needed" in metadata["calibration"]["none"]
 
 
 def test_a_temperature_that_weights_bring_is_kept(twins):

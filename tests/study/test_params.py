@@ -190,7 +190,7 @@ ARCHITECTURES = (
 RECIPE = "choose from epochs, batch_size, learning_rate, weight_decay, adversarial"
 TOP = (
     "seed, device, batch_size, workers, fold, compiled, retrain, distance, epsilons, tolerances, highlight, sources, "
-    "video, datasets, detectors, attacks"
+    "video, threshold, datasets, detectors, attacks"
 )
 WHOLE = f"it is a whole number from {{}} to {2**31 - 1}"
 OFTEN = "1000000 is the most"
@@ -235,6 +235,9 @@ OFTEN = "1000000 is the most"
             "ffpp",
             "video.datasets.moving.layout.ffpp is not known; choose from faceforensics, celeb-df, dfdc",
         ),
+        ("threshold", "equal", "threshold is 'equal'; it is a number in [0, 1], eer, or {fpr: a number in [0, 1]}"),
+        ("threshold", {"tpr": 0.9}, "threshold is {'tpr': 0.9}; it is a number in [0, 1], eer, or"),
+        ("threshold", {"fpr": 5}, "threshold is {'fpr': 5}; it is a number in [0, 1], eer, or"),
         # training or weights
         (
             "detectors.meso.training",
