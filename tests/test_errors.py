@@ -4,7 +4,7 @@ import struct
 
 import pytest
 
-from rrlib.errors import LONGEST, InputError, parsing
+from rrlib.errors import LONGEST, MOST_SAID, InputError, parsing
 
 
 class PanicException(BaseException):  # as PyO3's, which is no Exception either
@@ -42,3 +42,23 @@ def test_whatever_a_parser_raises_is_one_sentence(error, said):
 def test_who_ends_the_program_is_no_parser(error):
     with pytest.raises(error), parsing("f.bin", "a model", "fetch it again"):
         raise error
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("a.csv: the label é\u0301 is 2", "a.csv: the label é\u0301 is 2"),
+        ("a.csv: the label\r\nis \x1b[31mred\0", r"a.csv: the label\r\nis \x1b[31mred\x00"),
+        ("a.csv: \u2028 and \ud800 are none", r"a.csv: \u2028 and \ud800 are none"),
+    ],
+)
+def test_a_message_is_one_line_that_can_be_printed_whatever_a_file_holds(given, said):
+    assert str(InputError(given)) == str(InputError(said)) == said
+
+
+def test_a_long_message_keeps_the_file_and_what_to_do():
+    said = str(InputError(f"a.csv: the label is {'7' * 100_000}; it is 0 or 1, correct it"))
+    assert len(said) <= MOST_SAID
+    assert said.startswith("a.csv: the label is 777")
+    assert said.endswith("7; it is 0 or 1, correct it")
+    assert str(InputError(said)) == said

@@ -7,6 +7,7 @@ that attack, an attack's new name nothing, and a changed detector everything.
 
 import hashlib
 import json
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
@@ -20,7 +21,7 @@ from filelock import FileLock
 from torch import nn
 
 from rrlib.attacks import Rule
-from rrlib.errors import InputError
+from rrlib.errors import InputError, parsing
 from rrlib.evaluation import code as its_code
 from rrlib.evaluation import measuring, resume, tables
 from rrlib.evaluation.samples import Labelled
@@ -30,6 +31,9 @@ MEASURING = (
     "detectors/catalogue.py",
     "datasets/loading.py",
 )  # the code, by where it begins
+
+
+KEY = re.compile("[0-9a-f]{40}")
 
 
 @dataclass(frozen=True)
@@ -132,15 +136,29 @@ def load(folder: Path, key: str) -> pd.DataFrame | None:
 
 
 def adopt(path: Path, folder: Path) -> None:
-    """Keep the pieces of a whole table that came from elsewhere, as from `dvc pull`, so that they are not lost."""
+    """Keep the pieces of a whole table that came from elsewhere, as from `dvc pull`, so that they are not lost.
+
+    Raises InputError as `tables.read` does, and for keys that are none: they become names of files.
+    """
     whole = tables.read(path)
-    found: dict[str, str] = json.loads(whole.attrs.get("keys", "{}"))
-    for epsilon, key in found.items():
+    if "keys" not in whole.attrs:
+        return
+    for epsilon, key in _keys_in(whole, path).items():
         target = folder / f"{key}.parquet"
-        if not target.is_file():
-            piece = whole[whole["epsilon"] == float(epsilon)].reset_index(drop=True)
+        piece = whole[whole["epsilon"] == epsilon].reset_index(drop=True)
+        if not target.is_file() and len(piece):
             piece.attrs = {"attacked": whole.attrs["attacked"]}
             tables.write(target, piece)
+
+
+def _keys_in(whole: pd.DataFrame, path: Path) -> dict[float, str]:
+    """The keys that a table carries, by ε."""
+    with parsing(path, "a table with its keys", "evaluate the cell again"):
+        found = json.loads(whole.attrs["keys"])
+        keys = {float(epsilon): key for epsilon, key in found.items()}
+    if "attacked" not in whole.attrs or not all(isinstance(key, str) and KEY.fullmatch(key) for key in keys.values()):
+        raise InputError(f"{path} does not say what it was measured from; evaluate the cell again")
+    return keys
 
 
 def missing(

@@ -1,5 +1,6 @@
 """Facts about clips as detectors see them: from videos, from folders of frames, and as a set of both."""
 
+import json
 import re
 from pathlib import Path
 
@@ -134,3 +135,24 @@ def test_a_report_is_read_as_it_was_written(tmp_path):
     how = {"frames": 8, "stride": None, "crop": None}
     assert reports.read_report(tmp_path) == how | {"skipped": skipped, "passed_over": [], "notes": []}
     assert [path.name for path in tmp_path.iterdir()] == ["clips.json"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"[]", b"\xff", b'{"frames": 4}', b"[" * 100_000],
+    ids=["empty", "cut", "list", "bytes", "part", "deep"],
+)
+def test_a_damaged_report_is_named(tmp_path, content):
+    (tmp_path / "clips.json").write_bytes(content)
+    with pytest.raises(InputError, match=r"clips\.json is not a report on a data set.*; prepare the data set again$"):
+        reports.read_report(tmp_path)
+
+
+@pytest.mark.parametrize("how", [{"frames": 0}, {"frames": "4"}, {"stride": 0}, {"crop": []}, {"skipped": None}])
+def test_a_report_that_says_what_cannot_be_is_named(tmp_path, how):
+    reports.write_report(tmp_path, frames=4)
+    assert reports.read_report(tmp_path)["frames"] == 4
+    changed = json.dumps(reports.read_report(tmp_path) | how)
+    (tmp_path / "clips.json").write_text(changed)
+    with pytest.raises(InputError, match=r"clips\.json is not a report on a data set; prepare the data set again$"):
+        reports.read_report(tmp_path)

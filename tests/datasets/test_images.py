@@ -56,6 +56,16 @@ def test_a_palette_image_becomes_its_colours(tmp_path):
     assert decode(tmp_path / "palette.png").tolist() == [[[255, 0, 0], [0, 0, 255]]]
 
 
+def test_a_palette_with_an_opaque_alpha_says_nothing(tmp_path, recwarn):
+    image = Image.new("P", (2, 1))
+    image.putpalette([255, 0, 0, 0, 0, 255])
+    image.putdata([0, 1])
+    image.save(tmp_path / "palette.png", transparency=b"\xff\xff")
+    for _ in range(3):
+        assert decode(tmp_path / "palette.png").tolist() == [[[255, 0, 0], [0, 0, 255]]]
+    assert not recwarn.list
+
+
 def test_the_exif_orientation_is_applied(tmp_path, pixels):
     exif = Image.Exif()
     exif[0x0112] = 6  # the camera was turned: show rotated by 90 degrees clockwise

@@ -184,6 +184,18 @@ def test_missing_weights_are_named(image_folder):
     refused(image_folder, " lacks the weights classifier.bias, classifier.weight; give a model trained to classify")
 
 
+def test_a_size_that_no_weights_hold_takes_no_memory(image_folder):
+    edited(image_folder, "config.json", image_size=1_000_000)
+    refused(image_folder, ": its config.json describes 500000")
+
+
+@pytest.mark.parametrize("frames", [0, -1, 2.5, "four", [4], True, 10**6])
+def test_a_number_of_frames_is_one(video_folder, frames):
+    edited(video_folder, "config.json", num_frames=frames)
+    with pytest.raises(InputError, match=r"has the num_frames .*; it is a whole number from 1 to 10000$"):
+        _ = catalogue.architecture(f"hub:{video_folder}").frames
+
+
 def test_damaged_weights_and_other_shapes_are_refused(image_folder):
     edited(image_folder, "config.json", hidden_size=64)
     refused(

@@ -106,6 +106,8 @@ def test_defaults_are_those_of_transformers(name):
         (PLAIN | {"resample": 1}, " does not say how to prepare an image (KeyError: 1); it needs size"),
         (PLAIN | {"image_std": [1, 2]}, " does not say how to prepare an image (ValueError: 2 numbers where three are"),
         ({"size": 224}, " does not say how to prepare an image (KeyError: 'image_mean'); it needs size, image_mean"),
+        (PLAIN | {"size": 10**6}, " asks for a side of 1000000 pixels; a picture is made of 1 to 4096"),
+        (PLAIN | {"size": {"height": 0, "width": 9}}, " asks for a side of 0 pixels; a picture is made of 1 to 4096"),
         (CONVNEXT | {"size": 224, "crop_pct": 0}, " does not say how to prepare an image (ZeroDivisionError"),
     ],
 )  # fmt: skip

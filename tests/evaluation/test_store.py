@@ -131,6 +131,16 @@ def test_a_table_from_elsewhere_is_adopted_and_not_measured_again(measure, tmp_p
     pd.testing.assert_frame_equal(found["pgd"], again["pgd"])
 
 
+@pytest.mark.parametrize("keys", ['{"0.1": "../beside"}', '{"x": "a"}', "[]", "{", '{"0.1": 3}', '{"0.1": null}'])
+def test_keys_that_are_none_become_no_files(measure, tmp_path, keys):
+    found, *_ = measure(PGD)
+    found["pgd"].attrs["keys"] = keys
+    tables.write(tmp_path / "pgd.parquet", found["pgd"])
+    with pytest.raises(InputError, match=r"pgd\.parquet .*; evaluate the cell again$"):
+        store.adopt(tmp_path / "pgd.parquet", tmp_path / "adopted" / "here")
+    assert not (tmp_path / "adopted").exists()
+
+
 def test_a_piece_that_is_not_there_is_named(tmp_path):
     basis = Basis(samples="s", detector="d", distance="linf", seed=0, fold=False, compiled=False)
     with pytest.raises(InputError, match=r"measured has nothing of pgd at ε = 0\.1; measure it with `dvc repro`$"):

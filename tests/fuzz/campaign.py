@@ -237,6 +237,7 @@ class State:
         if self.path:
             tallies = {name: (tally.outcomes, tally.seconds, tally.slowest) for name, tally in self.tallies.items()}
             whole = json.dumps({"about": self.about, "done": self.done, "tallies": tallies})
+            self.path.parent.mkdir(parents=True, exist_ok=True)
             unfinished = self.path.with_suffix(".part")
             unfinished.write_text(whole)
             unfinished.replace(self.path)

@@ -4,18 +4,25 @@ What only flips bits meets a checksum and goes no further. Each function takes (
 """
 
 import bz2
+import contextlib
 import csv
 import gzip
 import io
 import json
 import lzma
+import math
 import random
 import struct
 import tarfile
+import warnings
 import zipfile
 import zlib
 from typing import Any
 
+import h5py
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import yaml
 
 from tests.fuzz.mutations import NASTY_NUMBERS, NASTY_TEXTS, of_bytes, of_lines, of_table, of_tree, value
@@ -160,6 +167,210 @@ def archive(rng: random.Random, data: bytes, others: list[bytes]) -> bytes:
 
 
 TAR_FIELDS = ((0, 100), (100, 8), (108, 8), (116, 8), (124, 12), (136, 12), (156, 1), (157, 100), (257, 8), (345, 155))
+
+
+NAMES = (
+    *(
+        "",
+        ".",
+        "/",
+        "a/",
+        "./a",
+        "a//b",
+        "../a",
+        "/a",
+        "a/../b",
+        "C:\\a",
+        "a\\b",
+        "a:b",
+        "a\0b",
+        "a\nb",
+        "\x1b[2J",
+        "é",
+    ),
+    *(
+        "\udcff",
+        "CON",
+        "a " * 200,
+        "d/" * 3000,
+        "x" * 300,
+        "-rf",
+        "set/a.txt",
+        "set/a.txt/b",
+        "set",
+        "set/b",
+        ".a",
+        "~",
+    ),
+    *(".made-by-rrlib", "set/.made-by-rrlib", "set/..", "set/../../a", "​", "\u202egnp.exe"),
+)
+PAX = (
+    "path",
+    "linkpath",
+    "size",
+    "mtime",
+    "uid",
+    "hdrcharset",
+    "GNU.sparse.map",
+    "GNU.sparse.major",
+    "GNU.sparse.size",
+)
+KINDS = (b"0", b"\0", b"1", b"2", b"3", b"4", b"5", b"6", b"7", b"L", b"S", b"x", b"g", b"Z")
+
+
+def archive_anew(rng: random.Random, data: bytes, others: list[bytes]) -> bytes:
+    """A sound archive of entries that should not be: names, kinds, sizes and extras that lead somewhere else."""
+    names = [
+        rng.choice(NAMES) if rng.random() < 0.5 else f"set/{number}.txt" for number in range(rng.choice((1, 2, 4)))
+    ]
+    out = io.BytesIO()
+    if rng.random() < 0.5:
+        with warnings.catch_warnings(), zipfile.ZipFile(out, "w") as file:
+            warnings.simplefilter("ignore")  # of two entries of one name
+            for name in names:
+                info = zipfile.ZipInfo("x")
+                info.filename = name
+                info.external_attr = rng.choice(
+                    (0, 0o120777 << 16, 0o040755 << 16, 0o100644 << 16, 0o20666 << 16, 0x10)
+                )
+                info.extra = rng.choice(
+                    (b"", b"", b"\x01\0\x08\0" + rng.randbytes(8), b"up\x09\0\x01" + rng.randbytes(8))
+                )
+                info.compress_type = rng.choice((zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED))
+                with contextlib.suppress(UnicodeEncodeError, struct.error):
+                    file.writestr(info, rng.choice((b"", b"text", bytes(70_000))))
+        return out.getvalue()
+    form = rng.choice((tarfile.PAX_FORMAT, tarfile.GNU_FORMAT, tarfile.USTAR_FORMAT))
+    with tarfile.open(fileobj=out, mode="w", format=form, errors="surrogateescape") as file:
+        for name in names:
+            info = tarfile.TarInfo(name)
+            info.type, info.linkname = rng.choice((tarfile.REGTYPE, *KINDS)), rng.choice(NAMES)
+            info.size = rng.choice((0, 4, 4, 512, 2**33, 2**40))
+            keys = rng.sample(PAX, rng.choice((0, 0, 1, 2)))
+            info.pax_headers = {
+                key: rng.choice((*NAMES, "-1", "1e999", "nan", "0,99999999999", "9" * 30)) for key in keys
+            }
+            with contextlib.suppress(UnicodeEncodeError, ValueError):
+                file.addfile(info, io.BytesIO(b"text" * 128) if info.size <= 512 else None)
+    return out.getvalue()
+
+
+def archive_either(rng: random.Random, data: bytes, others: list[bytes]) -> bytes:
+    """One of the two."""
+    return (archive if rng.random() < 0.5 else archive_anew)(rng, data, others)
+
+
+def parquet(rng: random.Random, data: bytes, others: list[bytes]) -> bytes:
+    """A sound file of a table with other columns, types, values or sayings."""
+    table = pq.read_table(io.BytesIO(data))
+    for _ in range(rng.choice((1, 1, 2))):
+        names = table.column_names
+        at, damage = rng.randrange(len(names)), rng.randrange(7)
+        column = table.column(at)
+        if damage == 0:
+            table = table.remove_column(at) if len(names) > 1 else table
+        elif damage == 1:
+            table = table.rename_columns(
+                [rng.choice(NASTY_TEXTS[4:]) if n == at else each for n, each in enumerate(names)]
+            )
+        elif damage == 2:
+            values = column.to_pylist()
+            values[rng.randrange(len(values))] = rng.choice(
+                (None, "x", 1e308, float("nan"), float("inf"), -1, 2**62, True)
+            )
+            table = _with_column(table, at, values, column.type)
+        elif damage == 3:
+            wanted = rng.choice(TYPES)
+            with contextlib.suppress(pa.ArrowInvalid, pa.ArrowNotImplementedError):
+                table = table.set_column(at, names[at], column.cast(wanted))
+        elif damage == 4:
+            table = table.slice(0, rng.choice((0, 1, 5)))
+            table = table if len(table) else table.slice(0, 0)
+            if not len(table):
+                break
+        elif damage == 5:
+            table = table.append_column(rng.choice((names[at], "more")), column)
+        else:
+            said = rng.choice((_json(of_tree(rng, {"0.0": "a" * 40, "0.1": "b" * 40}, [{}])), *NASTY_TEXTS))
+            said = said.encode("utf-8", "backslashreplace")
+            table = table.replace_schema_metadata({rng.choice((b"keys", b"attacked", b"\xff")): said})
+    out = io.BytesIO()
+    pq.write_table(table, out, compression=rng.choice(("zstd", "snappy", "none")))
+    return out.getvalue()
+
+
+TYPES = (
+    *(pa.string(), pa.large_string(), pa.binary(), pa.int64(), pa.uint8(), pa.float16(), pa.float32(), pa.bool_()),
+    *(pa.decimal128(20, 3), pa.dictionary(pa.int32(), pa.string()), pa.timestamp("ns"), pa.null(), pa.date32()),
+)
+
+
+def _with_column(table: pa.Table, at: int, values: list[Any], kind: pa.DataType) -> pa.Table:
+    for wanted in (kind, pa.string(), pa.float64()):
+        try:
+            texts = [each if each is None else str(each) for each in values] if wanted == pa.string() else values
+            return table.set_column(at, table.column_names[at], pa.array(texts, wanted))
+        except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+            continue
+    return table
+
+
+def h5(rng: random.Random, data: bytes, others: list[bytes]) -> bytes:
+    """A sound HDF5 file with other lists of names, links, kinds of numbers and shapes."""
+    out = io.BytesIO(data)
+    with h5py.File(out, "r+") as file:
+        whole = file.get("model_weights", file)
+        for _ in range(rng.choice((1, 1, 2))):
+            layer = rng.choice([name for name in whole if name != "dropout_1"] or ["conv2d_1"])
+            group, damage = whole.get(layer), rng.randrange(6)
+            if not isinstance(group, h5py.Group):
+                continue
+            if damage == 0:
+                whole.attrs["layer_names"] = rng.choice(LISTS)
+            elif damage == 1:
+                group.attrs["weight_names"] = rng.choice(LISTS)
+            elif damage == 2:
+                name = rng.choice((layer, "more"))
+                if name in whole:
+                    del whole[name]
+                links = (h5py.SoftLink("/"), h5py.SoftLink(f"/{layer}"), h5py.ExternalLink("/etc/passwd", "/"))
+                whole[name] = rng.choice((*links, np.zeros(3), np.dtype("f4")))
+            else:
+                _other_array(rng, group, layer)
+    return out.getvalue()
+
+
+LISTS = (
+    *(
+        np.array([], "S"),
+        np.array(["conv2d_1", "conv2d_1"], "S"),
+        np.array(["../x", "/", ".", ""], "S"),
+        3,
+        1.5,
+        "text",
+    ),
+    *(np.array([b"\xff\xfe"], "S"), np.arange(4), np.zeros((2, 2)), np.array(["conv2d_1/kernel:0"] * 3000, "S"), b""),
+    *(
+        np.array(["conv2d_x", "conv2d_99999999999999999999", "a" * 5000], "S"),
+        h5py.Empty("f"),
+        np.array(["a", "é"], "O"),
+    ),
+)
+
+
+def _other_array(rng: random.Random, group: h5py.Group, layer: str) -> None:
+    name = f"{layer}/{rng.choice(('kernel', 'bias', 'gamma', 'moving_mean', 'more'))}:0"
+    shape = tuple(rng.choice((0, 1, 3, 16, 10**6, 2**40)) for _ in range(rng.choice((0, 1, 2, 4, 6))))
+    kind = rng.choice(("f2", "f4", "f8", "<f4", ">f8", "i8", "u1", "c8", "S5", h5py.string_dtype(), [("a", "f4")], "?"))
+    if name in group:
+        del group[name]
+    with contextlib.suppress(ValueError, TypeError, OverflowError):
+        if math.prod(shape) > 10**6:  # claimed, not written
+            group.create_dataset(name, shape, kind, chunks=tuple(min(each, 16) or 1 for each in shape))
+        else:
+            group.create_dataset(
+                name, shape, kind, **rng.choice(({}, {"fillvalue": 1} if kind in ("f4", "f8") else {}))
+            )
 
 
 def _tar(rng: random.Random, data: bytes) -> bytes:

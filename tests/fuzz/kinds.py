@@ -52,7 +52,10 @@ class Kind:
         rng = random.Random(f"{seed}/{self.name}/{number}")
         data = rng.choice(valid)
         if self.structured and rng.random() < self.known:
-            data = self.structured(rng, data, valid)
+            try:
+                data = self.structured(rng, data, valid)
+            except Exception:  # an encoder may refuse what was drawn; then bytes are damaged instead
+                return of_bytes(rng, data, valid)
             return of_bytes(rng, data, valid) if rng.random() < 0.1 else data
         return of_bytes(rng, data, valid)
 
@@ -186,7 +189,7 @@ KINDS = {
         ),
         Kind("pth", "case.pth", seeds.pth_files, [_foreign], formats.pth, share=800),
         Kind("published", "case.safetensors", seeds.published_files, [_foreign], formats.safetensors, share=800),
-        Kind("h5", "case.h5", seeds.h5_files, [_keras], share=400),
+        Kind("h5", "case.h5", seeds.h5_files, [_keras], formats.h5, share=400, known=0.3),
         Kind(
             "manifest",
             "manifest.csv",
@@ -199,8 +202,8 @@ KINDS = {
         Kind("listing", "case.csv", seeds.listings, [_listing], formats.csv_table, 200, prepare=seeds.sample_files),
         Kind("params", "params.yaml", seeds.studies, [study.load], formats.yaml_tree, 1400, 0.8, prepare=_study_files),
         Kind("catalogue", "catalogue.yaml", seeds.catalogues, [_catalogue, _chosen], formats.yaml_tree, 900, 0.8),
-        Kind("archive", "case.zip", seeds.archives, [_archive], formats.archive, 2400),
-        Kind("parquet", "case.parquet", seeds.parquets, [tables.read, _adopted], share=800),
+        Kind("archive", "case.zip", seeds.archives, [_archive], formats.archive_either, 2400, 0.6),
+        Kind("parquet", "case.parquet", seeds.parquets, [tables.read, _adopted], formats.parquet, share=800),
         Kind(
             "config",
             "config.json",

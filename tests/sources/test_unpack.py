@@ -104,6 +104,14 @@ def encrypted_zip(path: Path) -> Path:
     return path
 
 
+def nameless_zip(path: Path) -> Path:
+    info = zipfile.ZipInfo("x")
+    info.filename = ""
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(info, b"a")
+    return path
+
+
 OUTSIDE = "which may lead outside; nothing was unpacked"
 
 
@@ -126,6 +134,7 @@ OUTSIDE = "which may lead outside; nothing was unpacked"
             lambda path: tarred(path, ("a", tarfile.REGTYPE, b""), ("a/b", tarfile.REGTYPE, b"")),
             "has a/b twice; ask who made it for a sound one",
         ),
+        (nameless_zip, "has a file without a name; nothing was unpacked"),
         (encrypted_zip, "has a, which is encrypted; nothing was unpacked"),
     ],
 )
