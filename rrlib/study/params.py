@@ -130,8 +130,8 @@ def load(path: Path = PARAMS) -> Study:
     where = str(path)
     read = entries.read(path)
     parts = tuple(Half.__dataclass_fields__)
-    own = tuple(name for name in Study.__dataclass_fields__ if name not in ("image", "damage"))
-    given = entries.mapping(read, where, required=(*own, *parts), optional=("damage",))
+    own = tuple(name for name in Study.__dataclass_fields__ if name != "image")
+    given = entries.mapping(read, where, required=(*own, *parts))
     sources = published.chosen(given["sources"], f"{where}: sources", Path(path).parent)
     attacks.check_epsilons(given["epsilons"], f"{where}: epsilons")
     video = entries.mapping(given["video"], f"{where}: video", required=parts)
@@ -151,7 +151,7 @@ def load(path: Path = PARAMS) -> Study:
         threshold=_threshold(given["threshold"], f"{where}: threshold"),
         image=_half({name: given[name] for name in parts}, f"{where}: ", sources, video=False),
         video=_half(video, f"{where}: video.", sources, video=True),
-        damage=_damage(given.get("damage"), f"{where}: damage"),
+        damage=_damage(given["damage"], f"{where}: damage"),
     )
     count = sum(len(half.datasets) * len(half.detectors) * len(half.attacks) for half in (study.image, study.video))
     if count > MOST_CELLS:

@@ -105,6 +105,7 @@ compiled: false
 retrain: false
 distance: linf
 threshold: 0.5
+damage:
 epsilons: [0, 0.01, 0.1]
 tolerances: [0.1]
 highlight: {epsilon: 0.01, tolerance: 0.1, attack: pgd}

@@ -23,6 +23,7 @@ GIVEN = {
     "distance": "linf",
     "epsilons": [0, 0.02],
     "tolerances": [0.1],
+    "threshold": 0.5,
     "highlight": {"epsilon": 0.02, "tolerance": 0.1, "attack": "pgd"},
     "damage": {"jpeg": [50], "noise": [0.1]},
     "sources": {},
@@ -127,12 +128,9 @@ def test_what_an_earlier_study_left_is_removed(study):
     assert set(stages.tidy(study)) == {left, paths.transfer_folder("gone")}
 
 
-def test_without_the_key_or_without_a_value_the_usual_damage_is_meant(repository, monkeypatch):
+def test_without_a_value_the_usual_damage_is_meant(repository, monkeypatch):
     monkeypatch.chdir(repository)
-    without = {key: value for key, value in GIVEN.items() if key != "damage"}
-    for given in (without, GIVEN | {"damage": None}):
-        Path("params.yaml").write_text(yaml.safe_dump(given))
-        assert stages.load().damage == damage.USUAL
+    assert load(damage=None).damage == damage.USUAL
 
 
 @pytest.mark.parametrize(

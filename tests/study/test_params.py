@@ -190,7 +190,7 @@ ARCHITECTURES = (
 RECIPE = "choose from epochs, batch_size, learning_rate, weight_decay, adversarial"
 TOP = (
     "seed, device, batch_size, workers, fold, compiled, retrain, distance, epsilons, tolerances, highlight, sources, "
-    "video, threshold, datasets, detectors, attacks"
+    "video, damage, threshold, datasets, detectors, attacks"
 )
 WHOLE = f"it is a whole number from {{}} to {2**31 - 1}"
 OFTEN = "1000000 is the most"

@@ -10,4 +10,5 @@ SETTINGS = {
     "retrain": False,
     "distance": "linf",
     "threshold": 0.5,
+    "damage": None,
 }
