@@ -40,14 +40,12 @@ wheels: $(READY)
 licences: $(READY)
 	@$(BIN)/python tools/licences.py > book/dependencies.md
 
-# The study and the book. `dvc repro` runs what has changed and nothing else.
+# The study and the book: what `dvc repro` would run, several stages at a time, and how far the results are from the
+# recorded ones.
 book: $(READY)
-	@$(BIN)/python -m rrlib check
-	@$(BIN)/dvc repro --quiet
-	@$(BIN)/python -m rrlib verify
-	@echo "the book: $(abspath outputs/book/index.html)"
+	@$(BIN)/python -m rrlib run
 
-# How far the results are from the recorded ones; `make` says so at its end.
+# How far the results are from the recorded ones.
 verify: $(READY)
 	@$(BIN)/python -m rrlib verify
 

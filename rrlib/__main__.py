@@ -3,9 +3,16 @@
 import argparse
 import os
 import sys
+import traceback
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from rrlib import text
 from rrlib.errors import InputError
+
+if TYPE_CHECKING:
+    from rrlib import study
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -21,17 +28,30 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         options.run(options)
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {text.terminal(error)}", file=sys.stderr)
+        return 1
+    except SystemExit as error:
+        if type(error) is not SystemExit:  # asked for by a signal
+            raise
+        print(f"error: {text.terminal(_ended(error))}", file=sys.stderr)
         return 1
     except BrokenPipeError:  # who reads has seen enough, as `head` has; Python would complain once more at its end
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
-        print(f"error: {error.filename or 'a file'}: {error.strerror or error}; free it and run again", file=sys.stderr)
+        told = f"{error.filename or 'a file'}: {error.strerror or error}; free it and run again"
+        print(f"error: {text.terminal(told)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("interrupted: what was finished is kept; run `dvc repro` to go on", file=sys.stderr)
+        print("interrupted: what was finished is kept; run it again to go on", file=sys.stderr)
         return 130
     return 0
+
+
+def _ended(error: SystemExit) -> str:
+    """Where a module of one's own ended this process, which would otherwise look like a good end."""
+    *_, last = traceback.extract_tb(error.__traceback__)
+    where = f"{os.path.relpath(last.filename)}, line {last.lineno},"
+    return f"{where} ended the process with sys.exit({error.code!r}); let it raise an error instead, or leave it out"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -42,6 +62,12 @@ def _parser() -> argparse.ArgumentParser:
         "check", help="check params.yaml and the weights that it names, and say what it asks for"
     )
     check.set_defaults(run=_check)
+
+    whole = commands.add_parser("run", help="all that `make` does: check, run what is stale side by side, verify")
+    whole.add_argument("--workers", type=int, metavar="N", help="stages at a time; as many as processors unless given")
+    whole.add_argument("--scheduler", metavar="ADDRESS", help="of a running Dask scheduler, to use its workers instead")
+    whole.add_argument("--keep-going", action="store_true", help="after a failure, go on with what does not rest on it")
+    whole.set_defaults(run=_run)
 
     plan = commands.add_parser("plan", help="say what a study lacks, how to get it, and what its run would cost")
     plan.add_argument("file", type=Path, nargs="?", default=Path("params.yaml"), help="params.yaml unless given")
@@ -56,6 +82,11 @@ def _parser() -> argparse.ArgumentParser:
     for name, run, said in (
         ("checkpoint", _checkpoint, "take the given checkpoint or weights of one detector, or train it"),
         ("measure", _measure, "measure one detector on one data set under all attacks, as far as that is not done"),
+        (
+            "damage",
+            _damage,
+            "look at one detector on one data set under ordinary damage: JPEG, blur, noise and the like",
+        ),
         ("trust", _trust, "a few more looks at one detector, to tell whether the attacks on it can be trusted"),
         ("pages", _pages, "the pages of one detector on one data set: how it was made, and each attack"),
         ("train", _train, "train one detector anew, and say how far it is from the given one"),
@@ -65,11 +96,30 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("detector")
         command.set_defaults(run=run)
 
+    transfer = commands.add_parser("transfer", help="adversarial inputs of each detector as all others see them")
+    transfer.add_argument("dataset")
+    transfer.set_defaults(run=_transfer)
+
     results = commands.add_parser("results", help="all result tables of the study in one file for each modality")
     results.set_defaults(run=_results)
 
+    thresholds = commands.add_parser(
+        "thresholds", help="the threshold of each detector, chosen on the validation split"
+    )
+    thresholds.set_defaults(run=_thresholds)
+
     numbers = commands.add_parser("numbers", help="RA, RR and stability for `dvc metrics` and `dvc plots`")
     numbers.set_defaults(run=_numbers)
+
+    card = commands.add_parser("card", help="what is promised of one detector, as YAML; or check such a card")
+    card.add_argument("dataset", nargs="?")
+    card.add_argument("detector", nargs="?")
+    card.add_argument("--epsilon", type=float, metavar="ε", help="the one that params.yaml singles out unless given")
+    card.add_argument("--budget", type=float, default=0.05, help="of decided and then flipped inputs (0.05)")
+    card.add_argument("--confidence", type=float, default=0.95, help="of the promise (0.95)")
+    card.add_argument("--study", action="store_true", help="the cards of all detectors, into outputs/cards")
+    card.add_argument("--verify", type=Path, metavar="FILE", help="say whether a card was changed since it was written")
+    card.set_defaults(run=_card)
 
     notebook = commands.add_parser("notebook", help="execute one notebook of notebooks/ into outputs/notebooks/")
     notebook.add_argument("name", help="its file name without .ipynb")
@@ -111,6 +161,8 @@ def _check(options: argparse.Namespace) -> None:
     from rrlib import study
     from rrlib.sources import OUTPUTS, is_here
 
+    if changed := study.settle_git():
+        print(changed)
     found = study.load()
     study.check_inputs(found)
     for left in study.tidy(found):
@@ -120,12 +172,34 @@ def _check(options: argparse.Namespace) -> None:
         if not is_here(source, OUTPUTS / source.name):
             comes = source.files or source.hub or source.folder
             said = "will be fetched" if comes else f"is not here and nothing fetches it: ask at {source.page}"
-            print(f"params.yaml: sources: {source.name} ({source.title}) {said}")
+            print(text.terminal(f"params.yaml: sources: {source.name} ({source.title}) {said}"))
+    for said in _doubts(found):
+        print(f"warning: {text.terminal(said)}", file=sys.stderr)
     for name, half in (("images", found.image), ("video", found.video)):
         print(
             f"params.yaml: {name}: {len(half.datasets)} data set(s) × {len(half.detectors)} detector(s) × "
             f"{len(half.attacks)} attack(s) = {len(half.cells())} cells at {len(found.epsilons)} epsilons"
         )
+
+
+def _run(options: argparse.Namespace) -> None:
+    from rrlib import cluster
+
+    if options.workers is not None and options.workers < 1:
+        raise InputError(f"--workers {options.workers} is too few; give 1 or more, or leave it out")
+    _check(options)
+    cluster.run(options.workers, options.scheduler, options.keep_going)
+    _verify(options)
+    print(f"the book: {Path('outputs/book/index.html').resolve()}")
+
+
+def _doubts(found: "study.Study") -> Iterable[str]:
+    """What the tables that are there say against detectors that were not trained here."""
+    if all(entry.training for entry in found.detectors.values()):
+        return ()  # the usual case need not wait for what follows
+    from rrlib.report import swapped
+
+    return swapped.doubts(found)
 
 
 def _plan(options: argparse.Namespace) -> None:
@@ -157,6 +231,18 @@ def _measure(options: argparse.Namespace) -> None:
     study.measure(study.load(), options.dataset, options.detector)
 
 
+def _damage(options: argparse.Namespace) -> None:
+    from rrlib import study
+
+    study.make_damage(study.load(), options.dataset, options.detector)
+
+
+def _transfer(options: argparse.Namespace) -> None:
+    from rrlib import study
+
+    study.make_transfer(study.load(), options.dataset)
+
+
 def _trust(options: argparse.Namespace) -> None:
     from rrlib import study
 
@@ -183,12 +269,38 @@ def _results(options: argparse.Namespace) -> None:
         print(line)
 
 
+def _thresholds(options: argparse.Namespace) -> None:
+    from rrlib import study
+
+    for line in study.write_thresholds(study.load()):
+        print(line)
+
+
 def _numbers(options: argparse.Namespace) -> None:
     from rrlib import study
     from rrlib.report import numbers
 
     for path in numbers.write(study.load()):
         print(path)
+
+
+def _card(options: argparse.Namespace) -> None:
+    from rrlib import study
+    from rrlib.report import card_files, cards
+
+    if options.verify:
+        here = study.load() if study.PARAMS.is_file() else None
+        print("\n".join(cards.verify(options.verify, here)))
+    elif options.study:
+        for path in cards.write_all(study.load()):
+            print(path)
+    elif options.dataset and options.detector:
+        found, names = study.load(), (options.dataset, options.detector)
+        table = study.all_tables_of(found, *names)
+        asked = (options.epsilon, options.budget, options.confidence)
+        print(card_files.text(card_files.committed(cards.content(found, *names, table, *asked))), end="")
+    else:
+        raise InputError("no card was asked for; give a data set and a detector, --study, or --verify FILE")
 
 
 def _pages(options: argparse.Namespace) -> None:

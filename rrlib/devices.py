@@ -26,7 +26,7 @@ def resolve(name: str) -> torch.device:
     if not present[name]:
         raise InputError(f"device {name} is asked for, but this machine has none; set device: auto or cpu")
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS repeats its sums only with this
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.set_deterministic_debug_mode("warn")  # `use_deterministic_algorithms` does this and imports a compiler, 2 s
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cuda.matmul.allow_tf32 = False

@@ -1,14 +1,27 @@
 """The one exception for input that cannot be used, so that the command line can print a sentence, not a traceback."""
 
+import unicodedata
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 LONGEST = 300  # characters of another library's words; some print what they read
+MOST_SAID = 1500  # characters of a message; files of others hold names and values of any length
+UNPRINTABLE = ("Cc", "Cs", "Zl", "Zp")  # control characters, halves of characters, separators of lines and paragraphs
 
 
 class InputError(ValueError):
-    """What the user gave cannot be used. The message is one sentence: what was given, what is allowed, what to do."""
+    """What the user gave cannot be used. The message is one sentence: what was given, what is allowed, what to do.
+
+    What a file of others holds may stand in it: it stays one line that can be printed, and is cut in its middle where
+    it is long, since its beginning names the file and its end says what to do.
+
+    >>> print(InputError("a.csv: the label is 2\\r\\n; correct it"))
+    a.csv: the label is 2\\r\\n; correct it
+    """
+
+    def __init__(self, message: str):
+        super().__init__(_one_line(message))
 
 
 def unknown(where: str, name: object, allowed: Iterable[str]) -> InputError:
@@ -46,6 +59,17 @@ def parsing(path: Path | str, what: str, advice: str) -> Iterator[None]:
         if isinstance(error, OSError) and error.errno is not None:
             raise InputError(f"{path} cannot be read ({error.strerror or error}); {advice}") from error
         raise InputError(f"{path} is not {what} ({_reason(error)}); {advice}") from error
+
+
+def _one_line(message: str) -> str:
+    if len(message) > MOST_SAID:
+        message = f"{message[: 2 * MOST_SAID // 3]} … {message[3 - MOST_SAID // 3 :]}"
+    if message.isprintable():
+        return message
+    return "".join(
+        letter.encode("unicode_escape").decode() if unicodedata.category(letter) in UNPRINTABLE else letter
+        for letter in message
+    )
 
 
 def _reason(error: BaseException) -> str:

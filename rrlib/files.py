@@ -1,14 +1,32 @@
 """Files that appear whole or not at all, and folders that say they are ours before they may be removed."""
 
+import errno
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from rrlib.errors import InputError
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 MARK = ".made-by-rrlib"  # lies in a folder that this project made, and that it may therefore remove
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Where the disk refuses, raise InputError, which names `path`: where a disk is full the system itself names none.
+
+    >>> with writing(Path("table.csv")):
+    ...     raise OSError(errno.ENOSPC, "No space left on device")
+    Traceback (most recent call last):
+    rrlib.errors.InputError: table.csv cannot be written (No space left on device); make room there and run again
+    """
+    try:
+        yield
+    except OSError as error:
+        advice = "make room there" if error.errno in FULL else "see that this place can be written to"
+        raise InputError(f"{path} cannot be written ({error.strerror or error}); {advice} and run again") from error
 
 
 @contextmanager
@@ -28,17 +46,15 @@ def whole(path: Path) -> Iterator[Path]:
     path = Path(path)
     unfinished = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield unfinished
-        with open(unfinished, "rb") as written:
-            os.fsync(written.fileno())
-        os.replace(unfinished, path)
-    except OSError as error:
-        raise InputError(
-            f"{path} cannot be written ({error.strerror or error}); make room there and run again"
-        ) from error
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield unfinished
+            with open(unfinished, "rb") as written:
+                os.fsync(written.fileno())
+            os.replace(unfinished, path)
     finally:
-        unfinished.unlink(missing_ok=True)
+        with suppress(OSError):  # where a parent is a file, say, nothing was left
+            unfinished.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -1,3 +1,4 @@
+from . import calibration as calibration
 from . import choosing as choosing
 from . import claims as claims
 from . import comparisons as comparisons
@@ -7,6 +8,8 @@ from . import guardrails as guardrails
 from . import intervals as intervals
 from . import labels as labels
 from . import linearity as linearity
+from . import losses as losses
+from . import operating as operating
 from . import recorded as recorded
 from . import rules as rules
 from . import summary as summary
@@ -15,6 +18,7 @@ from . import words as words
 from . import worst as worst
 from .choosing import Choice as Choice
 from .choosing import Requirements as Requirements
+from .choosing import answer as answer
 from .choosing import choose as choose
 from .claims import Claim as Claim
 from .claims import paper_claims as paper_claims
@@ -31,6 +35,9 @@ from .guardrails import bands_over_epsilon as bands_over_epsilon
 from .guardrails import card as card
 from .intervals import share_interval as share_interval
 from .labels import readings as readings
+from .operating import Operating as Operating
+from .operating import at_fpr as at_fpr
+from .operating import equal_error as equal_error
 from .words import DOES_NOT_HOLD as DOES_NOT_HOLD
 from .words import ENOUGH_GROUPS as ENOUGH_GROUPS
 from .words import HOLDS as HOLDS

@@ -1,14 +1,17 @@
 """Which detector? Requirements in, a ranking with reasons out, "undecided" where samples cannot tell two apart."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from rrlib.analysis.comparisons import holm
 from rrlib.analysis.detection import clean_performance
-from rrlib.analysis.differences import difference_p
+from rrlib.analysis.differences import difference_interval, difference_p
+from rrlib.analysis.guardrails import CANNOT, ON_ATTACKED, ON_CLEAN, PROMISED, bands, halves
 from rrlib.analysis.intervals import share_interval
 from rrlib.analysis.rules import Bools, Threshold, clean_correct, correct, robust, thresholds
 from rrlib.analysis.summary import at_epsilon
@@ -18,7 +21,12 @@ from rrlib.errors import InputError
 from rrlib.metrics import predicted_fake
 
 MEETS, FAILS, UNSURE = "meets", "fails", "undecided"
-RANKED_BY = {"RA": "robust accuracy", "RR": "robust ratio", "right": "right and stable"}
+RANKED_BY = {
+    "RA": "robust accuracy",
+    "RR": "robust ratio",
+    "right": "right and stable",
+    "decided": "clean inputs still decided",
+}
 
 
 @dataclass(frozen=True)
@@ -31,7 +39,11 @@ class Requirements:
         tolerance: τ of RR.
         clean_accuracy, ra, rr: lowest allowed, in [0, 1]; ra and rr in the worst case.
         fpr: highest allowed share of reals called fake.
-        by: what ranks detectors: "RA", "RR", or "right" (the worst case is right and moves by at most τ).
+        decided: lowest allowed share of clean inputs that a system still decides with the abstention band that keeps
+            the share of all inputs that are decided and then flipped within `budget`, with `confidence` (`bands`).
+        budget, confidence: of that promise; a share in (0, 1) and a probability in (0.5, 1).
+        on: by which score the system abstains: "attacked score", the one that it sees under attack, or "clean score".
+        by: what ranks detectors: "RA", "RR", "right" (the worst case is right and moves by at most τ), or "decided".
     """
 
     dataset: str
@@ -41,42 +53,75 @@ class Requirements:
     ra: float = 0.0
     rr: float = 0.0
     fpr: float = 1.0
+    decided: float = 0.0
+    budget: float = 0.05
+    confidence: float = 0.95
+    on: str = ON_ATTACKED
     by: str = "right"
 
     def __post_init__(self) -> None:
-        if self.by not in RANKED_BY:
-            raise InputError(f"by is {self.by!r}; choose from {', '.join(RANKED_BY)}")
-        for name in ("tolerance", "clean_accuracy", "ra", "rr", "fpr"):
+        for name, allowed in (("by", tuple(RANKED_BY)), ("on", (ON_ATTACKED, ON_CLEAN))):
+            if getattr(self, name) not in allowed:
+                raise InputError(f"{name} is {getattr(self, name)!r}; choose from {', '.join(allowed)}")
+        for name in ("tolerance", "clean_accuracy", "ra", "rr", "fpr", "decided"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"{name} is {getattr(self, name)}; it is a number in [0, 1]")
+        for name, least in (("budget", 0), ("confidence", 0.5)):
+            if not least < getattr(self, name) < 1:
+                raise InputError(f"{name} is {getattr(self, name)}; it is a number between {least} and 1")
+
+    @property
+    def asks(self) -> bool:
+        """Whether anything is asked for besides a ranking."""
+        return max(self.clean_accuracy, self.ra, self.rr, self.decided, 1 - self.fpr) > 0
 
 
 @dataclass(frozen=True)
 class Choice:
-    """A ranking, best first, the detectors between which the first place is open, and a sentence.
+    """A ranking, best first, the detectors between which the first place is open, and what to say of it.
 
     `ranking` has the columns rank, detector, status ("meets", "fails" or "undecided", all requirements together),
-    value, low, high (of what ranks), p_to_first (Holm), and reason.
+    value, low, high (of what ranks, at the confidence of the requirements), behind, behind_low, behind_high (how far
+    it lies behind the first; 95 % interval), p_to_first (Holm), and reason. `clause` is the answer as a part of a
+    sentence, `sentence` the whole.
     """
 
     ranking: pd.DataFrame
     first: tuple[str, ...]
-    sentence: str
+    clause: str
+    requirements: Requirements
+
+    @property
+    def sentence(self) -> str:
+        return answer([self])
+
+
+@dataclass(frozen=True)
+class _Ranked:
+    """Of one detector: who counts for what ranks (N,), and the groups; empty where that cannot be known."""
+
+    hits: Bools
+    group: NDArray[Any]
+
+    @property
+    def known(self) -> bool:
+        return len(self.hits) > 0
 
 
 def choose(table: pd.DataFrame, requirements: Requirements, threshold: Threshold = 0.5) -> Choice:
     """Rank the detectors of one data set: those that meet all requirements, then those of which it is not sure.
 
-    A detector meets a requirement if the 95 % interval of the share lies on the right side of it, and fails it if the
-    interval lies on the wrong side. One that does not detect fails. The first place is shared by all detectors that
-    the first is not significantly better than (`difference_p`, Holm over these comparisons), and by all with fewer
-    than 20 groups.
+    A detector meets a requirement if the interval of the share lies on the right side of it, and fails it if the
+    interval lies on the wrong side. One that does not detect fails. A band that cannot be promised, for want of
+    groups, leaves what is asked of it undecided. Where the first meets all that is asked, it shares its place with
+    those that it is not significantly better than (`difference_p`, Holm over these comparisons); else, and with fewer
+    than 20 groups, the place is open to all that do not fail.
 
     Args:
         table: result tables with the attacks that count; the worst case is taken of them.
 
     Raises:
-        InputError: for a data set or an ε that the table lacks.
+        InputError: for a data set or an ε that the table lacks, or detectors that were judged on different samples.
     """
     part = table[table["dataset"] == requirements.dataset]
     if part.empty:
@@ -85,28 +130,40 @@ def choose(table: pd.DataFrame, requirements: Requirements, threshold: Threshold
     if set(part["attack"].unique()) != {WORST_CASE}:
         part = worst_case(part, threshold=threshold)
     part = at_epsilon(part, requirements.epsilon).sort_values("sample", kind="stable", ignore_index=True)
+    _check_same_samples(part)
     detects = {row["detector"]: row for row in clean_performance(part, threshold).to_dict("records")}
-    rows, ranked = [], {}
+    promises = _promises(part, requirements, threshold)
+    rows: list[dict[str, Any]] = []
+    ranked: dict[str, _Ranked] = {}
     for detector, of_detector in part.groupby("detector", sort=True):
-        found = _shares(of_detector, requirements, threshold)
-        group = of_detector["group"].to_numpy()
-        status, reasons = _status(found, group, requirements)
-        if not detects[detector]["detects"]:
-            status, reasons = FAILS, [str(detects[detector]["reason"]), *reasons]
-        hits = ranked[str(detector)] = found[requirements.by]
-        interval = share_interval(hits, group)
+        name, group = str(detector), of_detector["group"].to_numpy()
+        found, promise = _shares(of_detector, requirements, threshold), promises.get(name)
+        status, reasons = _status(found, group, promise, requirements)
+        if not detects[name]["detects"]:
+            status, reasons = FAILS, [str(detects[name]["reason"]), *reasons]
+        ranked[name] = _ranked(found, of_detector, promise, requirements, threshold)
         rows.append(
             {
-                "detector": str(detector),
+                "detector": name,
                 "status": status,
-                "value": float(hits.mean()),
-                "low": interval.low,
-                "high": interval.high,
+                **_value(ranked[name], requirements.confidence),
                 "reason": "; ".join(reasons) or "nothing was required",
             }
         )
-    rows.sort(key=lambda row: ([MEETS, UNSURE, FAILS].index(row["status"]), -row["value"], row["detector"]))
+    order = [MEETS, UNSURE, FAILS]
+    rows.sort(key=lambda row: (order.index(row["status"]), -np.nan_to_num(row["value"], nan=-1.0), row["detector"]))
     return _decided(rows, ranked, part, requirements)
+
+
+def answer(choices: Sequence[Choice]) -> str:
+    """One sentence about some data sets, each asked for the same ε.
+
+    Raises:
+        InputError: where there is no choice, or two ε.
+    """
+    if len({choice.requirements.epsilon for choice in choices}) != 1:
+        raise InputError(f"{len(choices)} choices were given; one sentence takes at least one, all of one ε")
+    return f"At ε = {choices[0].requirements.epsilon:g}, {'; '.join(choice.clause for choice in choices)}."
 
 
 def _shares(part: pd.DataFrame, requirements: Requirements, threshold: Threshold) -> dict[str, Bools]:
@@ -122,48 +179,142 @@ def _shares(part: pd.DataFrame, requirements: Requirements, threshold: Threshold
     }
 
 
-def _status(found: dict[str, Bools], group: Any, requirements: Requirements) -> tuple[str, list[str]]:
+def _promises(part: pd.DataFrame, requirements: Requirements, threshold: Threshold) -> dict[str, dict[str, Any]]:
+    """The row of `bands` of each detector, where a band is asked for."""
+    if requirements.decided == 0 and requirements.by != "decided":
+        return {}
+    found = bands(part, requirements.epsilon, requirements.budget, requirements.confidence, threshold)
+    found = found[found["on"] == requirements.on].set_index("detector", drop=False)
+    return {str(name): {str(key): value for key, value in row.items()} for name, row in found.iterrows()}
+
+
+def _status(
+    found: dict[str, Bools], group: Any, promise: dict[str, Any] | None, requirements: Requirements
+) -> tuple[str, list[str]]:
     asked = {"clean accuracy": requirements.clean_accuracy, "RA": requirements.ra, "RR": requirements.rr}
     words, reasons = [], []
     for name, lowest in asked.items():
         if lowest > 0:
-            low, high, _ = share_interval(found[name], group)
-            words.append(MEETS if low >= lowest else FAILS if high < lowest else UNSURE)
+            low, high, _ = share_interval(found[name], group, requirements.confidence)
+            words.append(_at_least(lowest, low, high))
             reasons.append(f"{name} in [{low:.3f}, {high:.3f}], asked ≥ {lowest:g}: {words[-1]}")
     if requirements.fpr < 1:
         real = found["real"]
-        low, high, _ = share_interval(found["FPR"][real], group[real]) if real.any() else (0.0, 1.0, False)
+        low, high, _ = (
+            share_interval(found["FPR"][real], group[real], requirements.confidence)
+            if real.any()
+            else (0.0, 1.0, False)
+        )
         words.append(MEETS if high <= requirements.fpr else FAILS if low > requirements.fpr else UNSURE)
         reasons.append(f"FPR in [{low:.3f}, {high:.3f}], asked ≤ {requirements.fpr:g}: {words[-1]}")
+    if promise and requirements.decided > 0:
+        asks = f"asked ≥ {requirements.decided:g}"
+        if promise["verdict"] == PROMISED:
+            low, high = promise["decided_low"], promise["decided_high"]
+            words.append(_at_least(requirements.decided, low, high))
+            reasons.append(
+                f"decided with the band {promise['band']:.3f} in [{low:.3f}, {high:.3f}], {asks}: {words[-1]}"
+            )
+        else:
+            words.append(UNSURE if promise["verdict"] == CANNOT else FAILS)
+            reasons.append(
+                f"a band {promise['reason']}" if words[-1] == UNSURE else f"{promise['reason']}, {asks}: fails"
+            )
     return (FAILS if FAILS in words else UNSURE if UNSURE in words else MEETS), reasons
 
 
+def _at_least(asked: float, low: float, high: float) -> str:
+    return MEETS if low >= asked else FAILS if high < asked else UNSURE
+
+
+def _ranked(
+    found: dict[str, Bools],
+    part: pd.DataFrame,
+    promise: dict[str, Any] | None,
+    requirements: Requirements,
+    threshold: Threshold,
+) -> _Ranked:
+    group = part["group"].to_numpy()
+    if requirements.by != "decided":
+        return _Ranked(found[requirements.by], group)
+    judging = ~halves(group)  # no sample judges the band that it has found
+    if promise is None or promise["verdict"] == CANNOT:
+        judging = np.zeros(len(part), dtype=bool)
+    margin = np.abs(part["p_clean"].to_numpy(float) - thresholds(part, threshold))
+    return _Ranked(margin[judging] > (promise or {"band": 0.0})["band"], group[judging])
+
+
+def _value(ranked: _Ranked, confidence: float) -> dict[str, float]:
+    if not ranked.known:
+        return {"value": np.nan, "low": np.nan, "high": np.nan}
+    low, high, _ = share_interval(ranked.hits, ranked.group, confidence)
+    return {"value": float(ranked.hits.mean()), "low": low, "high": high}
+
+
 def _decided(
-    rows: list[dict[str, Any]], ranked: dict[str, Bools], part: pd.DataFrame, requirements: Requirements
+    rows: list[dict[str, Any]], ranked: dict[str, _Ranked], part: pd.DataFrame, requirements: Requirements
 ) -> Choice:
     top, able = rows[0], [row for row in rows if row["status"] != FAILS]
-    groups = part.loc[part["detector"] == top["detector"], "group"].to_numpy()
-    others = [row for row in able if row is not top]
-    p_values = [difference_p(ranked[top["detector"]], ranked[row["detector"]], groups) for row in others]
-    adjusted = {row["detector"]: p for row, (p, _) in zip(others, holm(p_values), strict=True)}
+    best = ranked[top["detector"]]
+    for row in rows:
+        row |= {"behind": np.nan, "behind_low": np.nan, "behind_high": np.nan, "p_to_first": np.nan}
+    others = [row for row in rows[1:] if best.known and ranked[row["detector"]].known]
+    for row in others:
+        row["behind"] = top["value"] - row["value"]
+        row["behind_low"], row["behind_high"], _ = difference_interval(
+            best.hits, ranked[row["detector"]].hits, best.group
+        )
+    asked = [row for row in others if row["status"] != FAILS]
+    p_values = [difference_p(best.hits, ranked[row["detector"]].hits, best.group) for row in asked]
+    for row, (p, _) in zip(asked, holm(p_values), strict=True):
+        row["p_to_first"] = p
     for place, row in enumerate(rows):
-        row["rank"], row["p_to_first"] = place + 1, adjusted.get(row["detector"], np.nan)
-    few = len(np.unique(groups.astype(str))) < ENOUGH_GROUPS
-    first = [row["detector"] for row in able if row is top or few or adjusted[row["detector"]] > 0.05]
-    columns = ["rank", "detector", "status", "value", "low", "high", "p_to_first", "reason"]
-    return Choice(pd.DataFrame(rows)[columns], tuple(first), _sentence(rows, first, few, requirements))
+        row["rank"] = place + 1
+    few = part["group"].astype(str).nunique() < ENOUGH_GROUPS
+    # behind counts only beside a first that is sure to meet what is asked: if that one fails, all others are open
+    decides = top["status"] == MEETS and not few
+    worse = {row["detector"] for row in asked if decides and row["p_to_first"] <= 0.05 and row["behind"] > 0}
+    first = [row for row in able if row["detector"] not in worse]
+    columns = ["rank", "detector", "status", "value", "low", "high", "behind", "behind_low", "behind_high"]
+    return Choice(
+        pd.DataFrame(rows)[[*columns, "p_to_first", "reason"]],
+        tuple(row["detector"] for row in first),
+        _clause(rows, first, few, requirements),
+        requirements,
+    )
 
 
-def _sentence(rows: list[dict[str, Any]], first: list[str], few: bool, requirements: Requirements) -> str:
-    where = f"on {requirements.dataset} at ε = {requirements.epsilon:g}"
+def _check_same_samples(part: pd.DataFrame) -> None:
+    each = {str(name): rows["sample"].to_numpy() for name, rows in part.groupby("detector", sort=True)}
+    first = next(iter(each))
+    for name, samples in each.items():
+        if not np.array_equal(each[first], samples):
+            raise InputError(f"{first} and {name} were judged on different samples; a choice needs the same")
+
+
+def _clause(rows: list[dict[str, Any]], first: list[dict[str, Any]], few: bool, requirements: Requirements) -> str:
+    where, sure = f"on {requirements.dataset}", [row for row in first if row["status"] == MEETS]
     if not first:
-        return f"No detector meets the requirements {where}."
+        return f"no detector meets what is asked {where}"
     if len(first) > 1:
         why = f", as fewer than {ENOUGH_GROUPS} groups cannot tell" if few else ""
-        return f"Undecided between {', '.join(first[:-1])} and {first[-1]} {where}{why}."
-    of = f"{RANKED_BY[requirements.by]} {rows[0]['value']:.3f}"
-    if rows[0]["status"] == UNSURE:
-        return f"{first[0]} is first {where} ({of}), but whether it meets the requirements is undecided."
+        between = f"undecided between {_listed(first)} {where}{why}"
+        if len(sure) == len(first):
+            return between
+        unsure = "none is" if not sure else f"only {_listed(sure)} {'is' if len(sure) == 1 else 'are'}"
+        return f"{between}, and {unsure} known to meet what is asked"
+    (only,) = first
+    value = "" if np.isnan(only["value"]) else f" ({RANKED_BY[requirements.by]} {only['value']:.3f})"
     if few:
-        return f"{first[0]} alone meets the requirements {where}, on fewer than {ENOUGH_GROUPS} groups: undecided."
-    return f"{first[0]} {where}: {of}, and it meets the requirements."
+        return f"{only['detector']} alone is left {where}{value}, on fewer than {ENOUGH_GROUPS} groups: undecided"
+    if not sure:
+        others = ", and all others fail" if len(rows) > 1 else ""
+        return f"whether {only['detector']} meets what is asked {where}{value} is undecided{others}"
+    met = " and meets what is asked" if requirements.asks else ""
+    return f"{only['detector']} comes first {where}{value}{met}"
+
+
+def _listed(rows: list[dict[str, Any]]) -> str:
+    """ "a", "a and b", "a, b and c"."""
+    *most, last = [row["detector"] for row in rows]
+    return f"{', '.join(most)} and {last}" if most else str(last)

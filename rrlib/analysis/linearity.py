@@ -20,6 +20,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import t
 
+from rrlib import text
 from rrlib.analysis.rules import robust
 from rrlib.analysis.summary import CELL, at_epsilon
 from rrlib.analysis.words import DOES_NOT_HOLD, ENOUGH_GROUPS, HOLDS, UNDECIDED
@@ -139,7 +140,7 @@ def verdict(comparison: pd.DataFrame) -> str:
         interval = f"the interval of the difference is [{overall['low']:+.3f}, {overall['high']:+.3f}]"
         if overall["groups"] < ENOUGH_GROUPS:
             interval += f", and {overall['groups']} groups are too few for a verdict ({ENOUGH_GROUPS} are needed)"
-    by_attack = ", ".join(f"{row.attack} {row.verdict}" for row in attacks.itertuples())
+    by_attack = ", ".join(f"{text.markdown(row.attack)} {row.verdict}" for row in attacks.itertuples())
     return (
         f"**{opening}** At ε = {overall['epsilon']:g} the largest vertical distance of RR(τ) from its fitted line is "
         f"{overall['image']:.3f} on images and {overall['video']:.3f} on video (means over detectors and attacks); "

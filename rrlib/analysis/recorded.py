@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from rrlib.metrics import is_correct, is_robust
+from rrlib.analysis.rules import correct
+from rrlib.metrics import is_robust
 
 CELL = ["dataset", "detector", "attack", "epsilon"]
 TOLERANCES = (0.01, 0.05, 0.1, 0.2, 0.5)  # of the record, whatever tables and figures show
@@ -30,7 +31,7 @@ def rows(table: pd.DataFrame, tolerances: Sequence[float] = TOLERANCES) -> pd.Da
             {
                 **dict(zip(CELL, cell, strict=True)),
                 "samples": len(part),
-                "RA": is_correct(part["p_attacked"].to_numpy(), part["label"].to_numpy()).mean(),
+                "RA": correct(part).mean(),
                 **{f"RR({each:g})": share for each, share in zip(tolerances, robust.mean(axis=0), strict=True)},
                 "stability": 1 - part["shift"].mean(),
             }

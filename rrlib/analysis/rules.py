@@ -1,7 +1,8 @@
 """The rules of `rrlib.metrics` on the rows of a table: who is right, who keeps the label, who is robust.
 
 A threshold is the probability of fake above which a detector says fake: one number for all, or one for each (data set,
-detector). A table of worst cases brings the columns `correct` and `kept`, as its answer is not that of one attack.
+detector). A table may bring its own in the column `threshold`, as those of a study do that asks for another than ½. A
+table of worst cases brings the columns `correct` and `kept`, as its answer is not that of one attack.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,14 +17,23 @@ from rrlib.metrics import is_correct, is_robust, keeps_label
 
 Threshold = float | Mapping[tuple[str, str], float]
 Bools = NDArray[np.bool_]
+USUAL = 0.5
 
 
 def thresholds(table: pd.DataFrame, threshold: Threshold) -> NDArray[np.float64]:
     """The threshold of each row: (N,).
 
     Raises:
-        InputError: for a (data set, detector) that a mapping lacks.
+        InputError: for a (data set, detector) that a mapping lacks, and where a table that brings its thresholds
+            is to be judged at others.
+
+    >>> thresholds(pd.DataFrame({"threshold": [0.3, 0.7]}), 0.5).tolist()
+    [0.3, 0.7]
     """
+    if "threshold" in table:
+        if threshold != USUAL:
+            raise InputError("the table brings its thresholds and others were given; drop its column threshold")
+        return table["threshold"].to_numpy(dtype=float)
     if not isinstance(threshold, Mapping):
         return np.full(len(table), float(threshold))
     cells = list(zip(table["dataset"], table["detector"], strict=True))

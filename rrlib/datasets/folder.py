@@ -1,5 +1,6 @@
 """A user's own images or clips, as they lie: a folder with real/ and fake/, or a CSV file that lists them."""
 
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -228,10 +229,13 @@ def _listed(table: Path, samples: Samples, group: str | None) -> pd.DataFrame:
             raise InputError(
                 f"{table}: row {number} has the path {path}, which leaves {table.parent}; list {samples.name}s in it"
             )
-        if not ((table.parent / path).is_file() or (samples.name == "clip" and (table.parent / path).is_dir())):
+        # a name that is too long for the system raises where pathlib asks, and not here
+        there = os.path.isfile(table.parent / path)
+        if not (there or (samples.name == "clip" and os.path.isdir(table.parent / path))):
             raise InputError(f"{table}: row {number} has the path {path}, but there is no such file; correct it")
     frame["sample"] = [
-        path if (table.parent / path).is_dir() else str(PurePosixPath(path).with_suffix("")) for path in frame["path"]
+        path if os.path.isdir(table.parent / path) else str(PurePosixPath(path).with_suffix(""))
+        for path in frame["path"]
     ]
     if group and "group" in frame:
         raise InputError(f"{table} has the column group, but the option group is given too; leave one out")
@@ -283,5 +287,5 @@ def _refusal(folder: Path, complaints: dict[str, str], count: int, samples: Samp
     said = list(complaints.values())
     if len(said) == 1:
         return InputError(said[0])
-    first = "\n  ".join(said[:SHOWN])
-    return InputError(f"{folder}: {len(said)} of {count} {samples.name}s cannot be used, among them\n  {first}")
+    first = " ".join(f"({number}) {each}" for number, each in enumerate(said[:SHOWN], start=1))
+    return InputError(f"{folder}: {len(said)} of {count} {samples.name}s cannot be used, among them {first}")

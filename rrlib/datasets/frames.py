@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from rrlib import files
 from rrlib.datasets import clips
 from rrlib.errors import InputError
 
@@ -29,8 +30,9 @@ def write(folder: Path, frames: Iterable[np.ndarray]) -> None:
         for number, pixels in enumerate(frames):
             path = folder / f"{number:03}.png"
             written += [path.with_suffix(".part"), path]
-            Image.fromarray(pixels).save(path.with_suffix(".part"), "PNG")
-            os.replace(path.with_suffix(".part"), path)
+            with files.writing(path):
+                Image.fromarray(pixels).save(path.with_suffix(".part"), "PNG")
+                os.replace(path.with_suffix(".part"), path)
     except (InputError, OSError):
         for path in written:
             path.unlink(missing_ok=True)

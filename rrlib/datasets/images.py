@@ -46,8 +46,10 @@ def decode(path: Path) -> np.ndarray:
 def size(path: Path) -> tuple[int, int]:
     """Width and height of an image as its header has them, in pixels; raises InputError where there is none."""
     try:
-        with Image.open(path, formats=["JPEG", "PNG"]) as image:
-            return image.size
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module=r"PIL\.")
+            with Image.open(path, formats=["JPEG", "PNG"]) as image:
+                return image.size
     except Exception as error:  # whatever Pillow makes of bytes that are no image
         raise _unusable(Path(path), "no image", "convert it or take it out") from error
 
@@ -87,10 +89,15 @@ def _decode(path: Path, data: bytes) -> np.ndarray:
     # Pillow would quietly halve a 16-bit colour PNG to 8 bits, so the header is asked first
     if png and data[PNG_BIT_DEPTH : PNG_BIT_DEPTH + 1] == b"\x10":
         raise _unusable(path, "16 bits per channel", "convert it to 8 bits")
+    with warnings.catch_warnings():
+        # a line for each file that is a little odd would bury what matters; of bombs, our own limit is the lower one
+        warnings.filterwarnings("ignore", module=r"PIL\.")
+        return _decode_quietly(path, data, png)
+
+
+def _decode_quietly(path: Path, data: bytes, png: bool) -> np.ndarray:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limit is the lower one
-            image = Image.open(io.BytesIO(data), formats=["JPEG", "PNG"])
+        image = Image.open(io.BytesIO(data), formats=["JPEG", "PNG"])
     except Image.DecompressionBombError as error:
         raise _too_large(path, str(error)) from error
     except Exception as error:  # whatever Pillow makes of bytes that are no image
@@ -101,16 +108,18 @@ def _decode(path: Path, data: bytes) -> np.ndarray:
         try:
             image.load()
             ImageOps.exif_transpose(image, in_place=True)
+            pixels = np.array(image if image.mode == "RGB" else image.convert("RGB"))
+            has_alpha = "A" in image.getbands() or "transparency" in image.info
+            opaque = not has_alpha or np.asarray(image.convert("RGBA").getchannel("A")).min() == 255
         except Exception as error:
             raise _damaged(path, png) from error
         if png and PNG_END not in data:
             raise _damaged(path, png)
         if image.mode == "CMYK":
             raise _unusable(path, "CMYK", "convert it to RGB")
-        has_alpha = "A" in image.getbands() or "transparency" in image.info
-        if has_alpha and np.asarray(image.convert("RGBA").getchannel("A")).min() < 255:
+        if not opaque:
             raise _unusable(path, "transparent pixels", "lay it on an opaque background")
-        return np.array(image if image.mode == "RGB" else image.convert("RGB"))
+        return pixels
 
 
 def resize(image: np.ndarray, size: int) -> np.ndarray:

@@ -5,8 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from rrlib import files
+from rrlib.errors import InputError, parsing
 
 CLIPS, FRAMES, IMAGES = NAMES = ("clips.json", "frames.json", "images.json")
+HOW, LEFT_OUT = ("frames", "stride", "crop"), ("skipped", "passed_over", "notes")
+AGAIN = "prepare the data set again"
 
 
 def write_report(
@@ -22,12 +25,32 @@ def write_report(
     frames, stride: as `clips.stream` takes them, of clips and of frames; crop: how faces were cut out, where they were
     (see `reading.read_clips`); left_out: skipped, passed_over and notes, as `LeftOut.report` gives them.
     """
-    how: dict[str, Any] = {} if name == IMAGES else {"frames": frames, "stride": stride, "crop": crop}
-    report: dict[str, Any] = how | {"skipped": [], "passed_over": [], "notes": []} | left_out
+    how: dict[str, Any] = {} if name == IMAGES else dict(zip(HOW, (frames, stride, crop), strict=True))
+    report: dict[str, Any] = how | {key: [] for key in LEFT_OUT} | left_out
     files.write_text(Path(folder, name), json.dumps(report, indent=2, ensure_ascii=False) + "\n")
 
 
 def read_report(folder: Path, name: str = CLIPS) -> dict[str, Any] | None:
-    """What `write_report` wrote under that name, or None where it wrote nothing."""
+    """What `write_report` wrote under that name, or None where it wrote nothing; InputError for anything else."""
     path = Path(folder, name)
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+    if not path.exists():
+        return None
+    with parsing(path, "a report on a data set", AGAIN):
+        found = json.loads(path.read_text(encoding="utf-8"))
+    if not _is_report(found, of_images=name == IMAGES):
+        raise InputError(f"{path} is not a report on a data set; {AGAIN}")
+    return found
+
+
+def _is_report(found: object, of_images: bool) -> bool:
+    if not isinstance(found, dict) or not all(isinstance(found.get(key), list) for key in LEFT_OUT):
+        return False
+    if of_images:
+        return True
+    frames, stride, crop = (found.get(key) for key in HOW)
+    return (
+        isinstance(frames, int)
+        and frames >= 1
+        and (stride is None or (isinstance(stride, int) and stride >= 1))
+        and (crop is None or isinstance(crop, dict))
+    )

@@ -3,7 +3,7 @@
 import os
 from bisect import bisect_right
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import av
@@ -12,6 +12,7 @@ from av.sidedata.sidedata import Type as SideData
 from av.stream import Disposition
 from av.video.reformatter import Interpolation, VideoReformatter
 
+from rrlib import files
 from rrlib.datasets import memory
 from rrlib.datasets.containers import missing_bytes
 from rrlib.datasets.found import shown as told
@@ -56,7 +57,10 @@ def encode(path: Path, frames: np.ndarray, *, fps: int = 25) -> None:
     unfinished = path.with_name(f".{path.name}.part")
     try:
         # bitexact leaves out the muxer's version, random identifiers and the time of writing
-        with av.open(str(unfinished.absolute()), "w", format=name, options={"fflags": "+bitexact"}) as container:
+        with (
+            files.writing(path),
+            av.open(str(unfinished.absolute()), "w", format=name, options={"fflags": "+bitexact"}) as container,
+        ):
             stream = container.add_stream(codec, rate=fps, options=options | {"threads": "1", "flags": "+bitexact"})
             assert isinstance(stream, av.VideoStream)
             stream.height, stream.width = frames.shape[1:3]
@@ -66,7 +70,8 @@ def encode(path: Path, frames: np.ndarray, *, fps: int = 25) -> None:
             container.mux(stream.encode())
         os.replace(unfinished, path)
     finally:
-        unfinished.unlink(missing_ok=True)
+        with suppress(OSError):
+            unfinished.unlink(missing_ok=True)
 
 
 def decode(path: Path, frames: int, stride: int | None = None) -> np.ndarray:

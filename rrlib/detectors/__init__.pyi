@@ -16,8 +16,10 @@ from .contract import check_logits as check_logits
 from .contract import check_shape as check_shape
 from .contract import frozen as frozen
 from .contract import private as private
+from .contract import said as said
 from .layout import batch_to_device as batch_to_device
 from .layout import to_device as to_device
+from .order import swap_classes as swap_classes
 from .surrogates import Surrogate as Surrogate
 from .surrogates import fold as fold
 from .surrogates import surrogate as surrogate

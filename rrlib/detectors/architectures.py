@@ -82,8 +82,7 @@ class HubModel:
     @property
     def frames(self) -> int | None:
         """How many frames a clip must have; None for images, and if any number will do."""
-        config = self._config()
-        return config.get("num_frames") if hubs.modality(config, self.source) == "video" else None
+        return hubs.frames(self._config(), self.source)
 
     def check(self, input_size: int, labels: Labels | None = None) -> None:
         """Raises InputError for what its `config.json` alone shows: another kind of model, labels that do not tell."""

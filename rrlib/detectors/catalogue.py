@@ -144,7 +144,11 @@ def _ours(path: Path, name: str | None, size: int | None) -> LoadedDetector:
     if size is not None and size != its_size:
         raise InputError(f"{path} is for input_size {its_size}, not {size}; give that or another file")
     temperature = descriptions.temperature(metadata.get("temperature", 1), where)
-    if outline := chosen.outline(metadata, its_size, where):
+    try:
+        outline = chosen.outline(metadata, its_size, where)
+    except InputError as error:  # of a size that it cannot take, which the network says without knowing the file
+        raise error if str(error).startswith(where) else InputError(f"{where}: {error}") from None
+    if outline:
         checkpoints.check_fits(state, outline, chosen.name, where)
     network = chosen.rebuild(metadata, its_size, where)
     checkpoints.check_fits(state, network, chosen.name, where)

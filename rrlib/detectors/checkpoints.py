@@ -1,7 +1,6 @@
 """Weights and what is known about them in one safetensors file; the same detector gives the same bytes."""
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import torch
 from safetensors import safe_open
 from torch import Tensor, nn
 
+from rrlib import files
 from rrlib.errors import InputError
 
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
@@ -34,13 +34,8 @@ def save(path: Path, detector: nn.Module, metadata: dict) -> None:
         raise InputError(f"metadata for {path} lacks {' and '.join(missing)}; add what is missing")
     encoded = {key: json.dumps(value, sort_keys=True) for key, value in metadata.items()}
     held = tensors(detector, str(path))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    with files.whole(path) as unfinished:
         unfinished.write_bytes(_in_order(safetensors.torch.save(held, encoded)))
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def tensors(detector: nn.Module, where: str) -> dict[str, Tensor]:

@@ -61,10 +61,10 @@ def of_hub(value: object, types: Mapping[str, Collection[str]], where: str) -> D
     if not isinstance(value, dict) or set(value) != set(FIELDS):
         raise InputError(f"{where} does not describe its model of the hub; make it again with rrlib")
     found = value["modality"]
-    if found not in types:
+    if found not in list(types):  # a list, in which anything can be looked for
         raise InputError(f"{where} says modality {shown(found)}; it is one of {', '.join(types)}")
     config = value["config"]
-    if not isinstance(config, dict) or config.get("model_type") not in types[found]:
+    if not isinstance(config, dict) or config.get("model_type") not in list(types[found]):
         kind = config.get("model_type") if isinstance(config, dict) else config
         raise InputError(f"{where} holds a model of type {shown(kind)}; give one that transformers has for {found}s")
     for place, fault in _faults(config, "config", 1):

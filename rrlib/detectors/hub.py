@@ -5,7 +5,8 @@ transformers is imported where it is needed: that alone takes seconds.
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from types import ModuleType
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 
 from rrlib.detectors import labels as label_names
 from rrlib.detectors.contract import Modality, check_logits
-from rrlib.detectors.descriptions import of_hub
+from rrlib.detectors.descriptions import of_hub, shown
 from rrlib.detectors.labels import Labels
 from rrlib.detectors.preprocessing import Preprocessing, from_config
 from rrlib.detectors.processors import name_of
@@ -24,6 +25,7 @@ from rrlib.detectors.trial import pictures
 from rrlib.errors import InputError
 
 MODALITIES: dict[str, Modality] = {"ForImageClassification": "image", "ForVideoClassification": "video"}
+MOST_FRAMES = 10_000
 PREPROCESSORS = ("preprocessor_config.json", "video_preprocessor_config.json")
 
 
@@ -125,6 +127,19 @@ def modality(config: dict, where: str) -> Modality:
         if name.endswith(ending):
             return found
     raise InputError(f"{where} holds a model {name}; give one whose name ends in {' or '.join(MODALITIES)}")
+
+
+def frames(config: dict, where: str) -> int | None:
+    """How many frames a clip has by a `config.json`; None for images, and where it leaves that open.
+
+    Raises InputError, beginning with `where`, for what is no number of frames.
+    """
+    found = config.get("num_frames")
+    if found is None or modality(config, where) == "image":
+        return None
+    if isinstance(found, bool) or not isinstance(found, int) or not 1 <= found <= MOST_FRAMES:
+        raise InputError(f"{where} has the num_frames {shown(found)}; it is a whole number from 1 to {MOST_FRAMES}")
+    return found
 
 
 def describe(detector: Hub) -> dict:
@@ -255,22 +270,60 @@ def _model(folder: Path, where: str, modality: Modality) -> nn.Module:
             "save the model again with save_pretrained"
         )
     automatic = _automatic(modality)
+    _check_extent(folder, where, automatic)
     try:
-        model, report = automatic.from_pretrained(
-            folder,
-            use_safetensors=True,
-            trust_remote_code=False,
-            local_files_only=True,
-            dtype=torch.float32,
-            attn_implementation="eager",  # repeats its sums on every device
-            output_loading_info=True,
-        )
+        with _quiet():
+            model, report = automatic.from_pretrained(
+                folder,
+                use_safetensors=True,
+                trust_remote_code=False,
+                local_files_only=True,
+                dtype=torch.float32,
+                attn_implementation="eager",  # repeats its sums on every device
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,  # they are told below, by name
+            )
     except Exception as error:  # whatever a damaged file makes of transformers
         raise InputError(f"{where} cannot be loaded ({_said(error)}); fetch it again or save it again") from error
     if missing := sorted(report["missing_keys"]):
         more = f"; and {len(missing) - 3} more" if len(missing) > 3 else ""
         raise InputError(f"{where} lacks the weights {', '.join(missing[:3])}{more}; give a model trained to classify")
+    if unfit := sorted((name, tuple(found), tuple(wanted)) for name, found, wanted in report["mismatched_keys"]):
+        name, found, wanted = unfit[0]
+        more = f", and {len(unfit) - 1} more do not fit" if len(unfit) > 1 else ""
+        raise InputError(
+            f"{where}: its weights {name} have the shape {found}, where config.json asks for {wanted}{more}; fetch it "
+            "again or save it again"
+        )
     return model
+
+
+def _check_extent(folder: Path, where: str, automatic: Any) -> None:
+    """Raise InputError for a config.json that asks for more numbers than the weights hold, before they take memory."""
+    try:
+        config = library().AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+        with torch.device("meta"), _quiet():
+            outline = automatic.from_config(config, trust_remote_code=False)
+    except Exception as error:  # whatever a wrong configuration makes of transformers
+        raise InputError(f"{where} cannot be built ({_said(error)}); fetch it again or save it again") from error
+    wanted = sum(tensor.numel() for tensor in outline.state_dict().values())
+    held = sum(path.stat().st_size for path in folder.glob("*.safetensors"))  # of a byte or more each
+    if wanted > held:
+        raise InputError(
+            f"{where}: its config.json describes {wanted} numbers, but its weights have {held} bytes; fetch it again"
+        )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without transformers' own report on weights that do not fit, a table; one sentence says it."""
+    logging = library().utils.logging
+    before = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)
 
 
 def _check_runs(detector: Hub, where: str) -> None:

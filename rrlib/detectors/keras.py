@@ -48,9 +48,9 @@ def load_keras(path: Path, architecture: str) -> Meso4 | MesoInception4:
     """
     if architecture not in PUBLISHED:
         raise InputError(f"{path}: no Keras weights are published for {architecture}; choose {' or '.join(PUBLISHED)}")
+    stored = _read(Path(path))
     detector = PUBLISHED[architecture](INPUT_SIZE)
     layers = _layers(detector)
-    stored = _read(Path(path))
     if differences := _differences(layers, stored):
         more = f"; and {len(differences) - 3} more" if len(differences) > 3 else ""
         raise InputError(

@@ -14,6 +14,7 @@ from rrlib.errors import InputError
 # frames are drawn by the data set, and pixels are RGB already
 KNOWN = frozenset({"do_resize", "do_center_crop", "do_rescale", "do_normalize", "do_convert_rgb", "do_sample_frames"})
 LARGEST_SIZE = 8192  # pixels
+LARGEST_MADE = 4096  # of a side that a processor makes; the largest of published classifiers is 1024
 RESAMPLING = {2: "bilinear", 3: "bicubic"}  # Pillow's numbers
 Three: TypeAlias = tuple[float, float, float]
 Resize: TypeAlias = tuple[int, int] | int | None
@@ -89,6 +90,9 @@ def from_config(config: Mapping[str, Any], where: str, processor: str | None = N
             f"{where} does not say how to prepare an image ({type(error).__name__}: {error}); it needs size, "
             "image_mean, image_std and, as resample, 2 (bilinear) or 3 (bicubic)"
         ) from None
+    sides = [*(resize if isinstance(resize, tuple) else (resize,)), *(crop or ())]
+    if wrong := [side for side in sides if side is not None and not 1 <= side <= LARGEST_MADE]:
+        raise InputError(f"{where} asks for a side of {wrong[0]} pixels; a picture is made of 1 to {LARGEST_MADE}")
     smaller = resize if isinstance(resize, int) else min(resize or crop or (0,))
     if crop and max(crop) > smaller and resize is not None:
         raise InputError(f"{where} crops {crop} from a smaller image; use a model that pads nothing")

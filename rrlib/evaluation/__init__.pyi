@@ -1,7 +1,10 @@
+from . import code as code
+from . import damage as damage
 from . import probe as probe
 from . import store as store
 from . import tables as tables
 from . import training as training
+from . import transfer as transfer
 from . import videos as videos
 from .adversarial import METHODS as METHODS
 from .adversarial import Adversarial as Adversarial

@@ -225,6 +225,9 @@ def surrogate_of(
         first = default_collate([dataset[number][0] for number in range(min(TRIED, len(dataset)))])
         surrogate = detectors.surrogate(detector, batch_to_device(first, device, detector), name)
     if compiled:
+        from torch._inductor import config  # here: it takes two seconds
+
+        config.deterministic = True
         return Surrogate(cast(nn.Module, torch.compile(surrogate.detector)), f"{surrogate.description}; compiled")
     return surrogate
 

@@ -41,8 +41,11 @@ SCHEMA = pa.schema(
 LINF_SLACK = 1e-6  # float32 rounds x + ε
 
 
-def check(table: pd.DataFrame, where: str) -> None:
-    """Raise InputError unless the table keeps to what follows from its definition (ε = 0 is clean, the ball holds)."""
+def check(table: pd.DataFrame, where: str, ball: bool = True) -> None:
+    """Raise InputError unless the table keeps to what follows from its definition (ε = 0 is clean, the ball holds).
+
+    Without `ball` a severity stands in the place of ε, as in tables of ordinary damage; it bounds no pixel.
+    """
     missing = [name for name in SCHEMA.names if name not in table]
     if missing or len(table) == 0:
         raise InputError(f"{where}: {'no rows' if not missing else 'no column ' + missing[0]}; evaluate the cell again")
@@ -51,7 +54,7 @@ def check(table: pd.DataFrame, where: str) -> None:
         "NaN": numbers.isna().any(axis=1),
         "a label other than 0 and 1": ~table.label.isin([0, 1]),
         "a probability outside [0, 1]": ((table.p_clean - 0.5).abs() > 0.5) | ((table.p_attacked - 0.5).abs() > 0.5),
-        "a perturbation beyond epsilon": table.linf > table.epsilon + LINF_SLACK,
+        "a perturbation beyond epsilon": ball & (table.linf > table.epsilon + LINF_SLACK),
         "a shift at epsilon 0": (table.epsilon == 0) & (table["shift"] != 0),
     }
     for fault, rows in faults.items():
@@ -62,24 +65,27 @@ def check(table: pd.DataFrame, where: str) -> None:
             )
 
 
-def write(path: Path, table: pd.DataFrame) -> None:
+def write(path: Path, table: pd.DataFrame, ball: bool = True) -> None:
     """Write a checked table as Parquet, whole or not at all; the same table gives the same bytes.
 
-    `table.attrs`, texts by name (what was attacked, say), go with it.
+    `table.attrs`, texts by name (what was attacked, say), go with it. `ball` is that of `check`.
     """
-    arrow = _arrow(table, str(path))
+    arrow = _arrow(table, str(path), ball)
     with files.whole(path) as unfinished:
         pq.write_table(arrow, unfinished, compression="zstd")
 
 
-def _arrow(table: pd.DataFrame, where: str) -> pa.Table:
-    check(table, where)
+def _arrow(table: pd.DataFrame, where: str, ball: bool) -> pa.Table:
+    check(table, where, ball)
     arrow = pa.Table.from_pandas(table[SCHEMA.names], schema=SCHEMA, preserve_index=False)
     return arrow.replace_schema_metadata({name: str(text) for name, text in sorted(table.attrs.items())} or None)
 
 
-def read(path: Path) -> pd.DataFrame:
-    """A table as `write` left it; raises InputError if it is absent, damaged or breaks its own definition."""
+def read(path: Path, ball: bool = True) -> pd.DataFrame:
+    """A table as `write` left it; raises InputError if it is absent, damaged or breaks its own definition.
+
+    `ball` is that of `check`.
+    """
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path} is absent; make it with `dvc repro`")
@@ -90,7 +96,7 @@ def read(path: Path) -> pd.DataFrame:
         arrow = arrow.select(there.names).cast(there)
         table = arrow.to_pandas(types_mapper={pa.bool_(): pd.BooleanDtype()}.get)
         table.attrs = {name.decode(): text.decode() for name, text in metadata.items()}
-    check(table, str(path))
+    check(table, str(path), ball)
     return table
 
 

@@ -2,6 +2,7 @@
 
 import copy
 import math
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
 
@@ -9,10 +10,10 @@ import torch
 from scipy.optimize import minimize_scalar
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, RandomSampler, Sampler
 from tqdm import tqdm
 
-from rrlib.detectors import to_device
+from rrlib.detectors import check_shape, said, to_device
 from rrlib.errors import InputError
 from rrlib.evaluation.adversarial import Adversarial
 
@@ -56,16 +57,21 @@ def train(
 
     Both sets give (pixels, label, index). The report holds per-epoch `history` (losses in nats, accuracies in [0, 1]),
     `best_epoch` (from 1), `temperature` and the validation losses before and after it. Same seed, same machine: the
-    same weights. Raises InputError when the loss stops being a number.
+    same weights. A last batch of one sample joins the one before it, since batch norm may need two. Raises InputError
+    before the first step for a detector that cannot be trained (all weights frozen, another output in train mode), and
+    later when the loss stops being a number.
     """
     to_device(detector, device, training_set[0][0])
+    alone = recipe.batch_size == 1 or len(training_set) == 1  # type: ignore[arg-type]
+    first = torch.stack([training_set[number][0] for number in range(1 if alone else 2)])
+    try_training(detector, first.to(device), name)
     optimiser = torch.optim.AdamW(detector.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
     history: list[dict[str, float]] = []
     best: dict[str, float] = {}
     with torch.random.fork_rng(), tqdm(total=recipe.epochs, desc=f"train {name}", unit="epoch") as progress:
         torch.manual_seed(seed)
         order = torch.Generator().manual_seed(seed)
-        batches = DataLoader(training_set, recipe.batch_size, shuffle=True, generator=order)
+        batches = _batches(training_set, recipe.batch_size, order)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, recipe.epochs * len(batches))
         for epoch in range(1, recipe.epochs + 1):
             loss = _epoch(detector, batches, recipe, optimiser, schedule, order, epoch, device)
@@ -110,6 +116,68 @@ def fit_temperature(logits: torch.Tensor, labels: torch.Tensor) -> float:
         options={"xatol": 1e-6},
     )
     return math.exp(found.x)
+
+
+class _NoneAlone(Sampler[list[int]]):
+    """Batches in which no sample is alone: a last one joins the batch before it."""
+
+    def __init__(self, samples: RandomSampler, batch_size: int):
+        self.samples, self.batch_size = samples, batch_size
+
+    def __iter__(self) -> Iterator[list[int]]:
+        numbers = list(self.samples)
+        starts = range(0, len(numbers) - 1, self.batch_size)
+        for start in starts:
+            yield numbers[start : len(numbers) if start == starts[-1] else start + self.batch_size]
+
+    def __len__(self) -> int:
+        return len(self.samples) // self.batch_size
+
+
+def _batches(training_set: Dataset[Sample], batch_size: int, order: torch.Generator) -> DataLoader[Sample]:
+    """Shuffled anew for each epoch."""
+    count = len(training_set)  # type: ignore[arg-type]
+    if count % batch_size != 1 or batch_size == 1 or count == 1:
+        return DataLoader(training_set, batch_size, shuffle=True, generator=order)
+    batches = _NoneAlone(RandomSampler(training_set, generator=order), batch_size)  # type: ignore[arg-type]
+    return DataLoader(training_set, batch_sampler=batches, generator=order)
+
+
+def try_training(detector: nn.Module, x: Tensor, name: str = "detector") -> None:
+    """Raise InputError unless, in train mode, a batch gives two logits a sample that some weight can learn from.
+
+    Modes, buffers and torch's generators are afterwards as they were. `x` is as small as a batch will be.
+    """
+    weights = list(detector.parameters())
+    if not any(weight.requires_grad for weight in weights):
+        have = "all weights are frozen (requires_grad is False)" if weights else "it has no weights"
+        raise InputError(
+            f"{name} has nothing to train: {have}; leave training out of its entry, or let its factory set "
+            "requires_grad where it is to learn"
+        )
+    modes = {module: module.training for module in detector.modules()}
+    buffers = {key: buffer.clone() for key, buffer in detector.named_buffers()}
+    detector.train()
+    with torch.random.fork_rng():
+        try:
+            logits = detector(x)
+        except InputError:
+            raise
+        except Exception as error:  # another's code, in a mode that nothing has run it in so far
+            advice = "choose a batch_size above 1" if len(x) == 1 else "correct its forward"
+            raise InputError(f"{name} raised {said(error)} in train mode for a batch of {len(x)}; {advice}") from error
+    check_shape(logits, len(x), f"in train mode {name}")
+    if not logits.requires_grad:
+        raise InputError(
+            f"{name} has nothing to train: no weight changes its logits in train mode; its forward may use no no_grad, "
+            "inference_mode or detach"
+        )
+    with torch.no_grad():
+        for key, buffer in detector.named_buffers():  # what batch norm has seen of the trial
+            if key in buffers:
+                buffer.copy_(buffers[key])
+    for module, mode in modes.items():
+        module.training = mode
 
 
 def _check_loss(loss: float, which: str, name: str, epoch: int) -> None:

@@ -13,11 +13,11 @@ import yaml
 from rrlib import files, study
 from rrlib.errors import InputError
 from rrlib.evaluation import Cell
-from rrlib.report import notebooks, reference
+from rrlib.report import card_files, notebooks, reference
 from rrlib.study import paths
 
 PROSE = Path("book")
-SINGLE = ("index", "figure1", "linearity")  # pages of the whole study, each a notebook of that name
+SINGLE = ("index", "figure1", "linearity", "choose", "damage", "transfer")  # of the whole study, each a notebook
 
 
 def pages(found: study.Study) -> list[Path]:
@@ -69,6 +69,10 @@ def build(target: Path) -> Path:
         toc.write_text(yaml.safe_dump(contents(found, yaml.safe_load(toc.read_text())), sort_keys=False))
         for page in pages(found):
             _take(paths.NOTEBOOKS / page, source / page)
+        for pair in found.pairs():
+            card = card_files.committed(card_files.read(card_files.card_path(*pair)))
+            page = source / paths.detector_pages(*pair).relative_to(paths.NOTEBOOKS)
+            files.write_text(page / card_files.card_name(*pair), card_files.text(card))
         run = subprocess.run(
             [Path(sys.executable).with_name("jupyter-book"), "build", "--quiet",
              "--warningiserror", "--nitpick", "--keep-going", str(source)],

@@ -54,6 +54,7 @@ THEME: dict[Any, Any] = {
 OWN: dict[Any, Any] = {
     "axes.prop_cycle": cycler(color=COLORS),
     "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib: glyphs that no machine lacks
+    "text.parse_math": False,  # a name that holds two dollars is no formula
     "svg.hashsalt": "rrlib",
     "figure.dpi": 110,
     "savefig.bbox": "tight",

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from rrlib import text
 from rrlib.analysis import DOES_NOT_HOLD, HOLDS, UNDECIDED, Claim, compare, found_pairs
 
 OPENING = {HOLDS: "Holds here.", DOES_NOT_HOLD: "Does not hold here.", UNDECIDED: "Undecided here."}
@@ -40,7 +41,7 @@ def finding_of(comparison: pd.DataFrame, tolerance: float) -> str:
                 "no pair shows it, and not every pair could be decided."
             )
         return f"**{opening}** {made}{_why(comparison)}"
-    top = found.iloc[0]
+    top = found.iloc[0].map(lambda value: text.markdown(value) if isinstance(value, str) else value)
     higher, lower = ("first", "second") if top["rr_difference"] > 0 else ("second", "first")
     return (
         f"**Detectors alike in robust accuracy can be apart in robust ratio.** Under {top['attack']} at "
@@ -56,7 +57,9 @@ def finding_of(comparison: pd.DataFrame, tolerance: float) -> str:
 
 def claim_lines(claims: Sequence[Claim]) -> str:
     """Markdown: each claim of the paper with its verdict and the reason."""
-    return "\n".join(f"- **{OPENING[claim.verdict]}** {claim.statement} ({claim.reason}.)" for claim in claims)
+    return "\n".join(
+        f"- **{OPENING[claim.verdict]}** {claim.statement} ({text.markdown(claim.reason)}.)" for claim in claims
+    )
 
 
 def _clean(row: pd.Series) -> str:
@@ -72,4 +75,5 @@ def _why(comparison: pd.DataFrame) -> str:
     if reasons.empty:
         return ""
     top = sorted(reasons.items(), key=lambda item: (-item[1], str(item[0])))[:3]
-    return "\n\nWhy undecided, most frequent first: " + "; ".join(f"{reason} ({count})" for reason, count in top) + "."
+    told = "; ".join(f"{text.markdown(reason)} ({count})" for reason, count in top)
+    return f"\n\nWhy undecided, most frequent first: {told}."

@@ -1,12 +1,16 @@
 """Kernels of this very interpreter: forked from a process that has the pages' imports behind it, or started."""
 
 import json
+import multiprocessing
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
+from contextlib import suppress
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -15,6 +19,9 @@ from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning import LocalProvisioner
+
+from rrlib.report import warm
+from rrlib.report.warm import end_with as end_with
 
 WARM = Path(__file__).with_name("warm.py")
 FORKS = sys.platform == "linux"  # elsewhere system libraries do not survive a fork
@@ -27,13 +34,7 @@ class Server:
     def __init__(self, imports: Sequence[str]):
         ours, theirs = socket.socketpair()
         with theirs:
-            self._process = subprocess.Popen(
-                [sys.executable, str(WARM), str(os.getpid()), str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                env=os.environ | settings(),
-                start_new_session=True,
-            )
+            self._process = _fork(ours, theirs) if is_fresh() else _start(theirs)
         self._socket, self._answers = ours, ours.makefile("r", encoding="utf-8")
         self._write(imports)
 
@@ -43,11 +44,7 @@ class Server:
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._answers.close()
         self._socket.close()
-        try:
-            self._process.wait(timeout=2)
-        except subprocess.TimeoutExpired:  # still at its imports
-            self._process.kill()
-            self._process.wait()
+        _end(self._process)
 
     def ask(self, question: dict[str, Any]) -> Any:
         """The answer of warm.py; raises ConnectionError when that process has died."""
@@ -59,6 +56,42 @@ class Server:
 
     def _write(self, what: object) -> None:
         self._socket.sendall(f"{json.dumps(what)}\n".encode())
+
+
+def is_fresh() -> bool:
+    """Whether this process has the imports of pages behind it and nothing else: it was forked for one command."""
+    return multiprocessing.parent_process() is not None and "ipykernel" in sys.modules and threading.active_count() == 1
+
+
+def _start(channel: socket.socket) -> subprocess.Popen[bytes]:
+    """An interpreter of its own, which has the imports before it."""
+    return subprocess.Popen(
+        [sys.executable, str(WARM), str(os.getpid()), str(channel.fileno())],
+        pass_fds=[channel.fileno()],
+        stdin=subprocess.DEVNULL,
+        env=os.environ | settings(),
+        start_new_session=True,
+    )
+
+
+def _fork(ours: socket.socket, theirs: socket.socket) -> BaseProcess:
+    """A fork of this process, which has the imports behind it."""
+    process = multiprocessing.get_context("fork").Process(target=warm.become, args=(os.getpid(), ours, theirs))
+    process.start()
+    return process
+
+
+def _end(process: subprocess.Popen[bytes] | BaseProcess) -> None:
+    """Wait until the process has seen that its socket is closed; kill it where it is still at its imports."""
+    if isinstance(process, subprocess.Popen):
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=2)
+        process.kill()
+        process.wait()
+    else:
+        process.join(timeout=2)
+        process.kill()
+        process.join()
 
 
 class Forked:

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from rrlib import text
+
 
 def how_made(metadata: Mapping, samples: str) -> str:
     """Markdown: where the weights come from or how they were trained; `samples` is what the data set's are called.
@@ -11,7 +13,7 @@ def how_made(metadata: Mapping, samples: str) -> str:
     """
     report = metadata.get("report")
     if not report:
-        return f"The weights were not trained here: they come from `{metadata.get('weights')}`."
+        return f"The weights were not trained here: they come from {text.code(metadata.get('weights'))}."
     moved = f"{report['validation_loss']:.4f} to {report['validation_loss_calibrated']:.4f}"
     said = [
         f"Trained {_method(report['recipe'].get('adversarial'), samples)}; the weights are those of epoch "

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rrlib import files
+from rrlib import files, text
 from rrlib.errors import InputError
 
 if TYPE_CHECKING:
@@ -81,9 +81,9 @@ def _check_targets(jobs: Sequence[Job]) -> None:
 
 
 def _check_parameters(job: Job) -> None:
-    papermill = _papermill()
+    pm = papermill()
     try:
-        allowed = papermill.inspect_notebook(str(job.source))
+        allowed = pm.inspect_notebook(str(job.source))
     except ValueError as error:
         raise InputError(f"{job.source} is not a notebook with a kernel ({error}); save it again in Jupyter") from error
     for key in job.parameters:
@@ -98,7 +98,7 @@ def _imports(source: Path) -> list[str]:
         code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
     except (ValueError, KeyError, TypeError):
         return []
-    statements = [statement for text in code for statement in _statements(text)]
+    statements = [statement for cell in code for statement in _statements(cell)]
     return [ast.unparse(each) for each in statements if isinstance(each, ast.Import | ast.ImportFrom)]
 
 
@@ -128,7 +128,7 @@ def _fault(job: Job, server: "Server | None") -> str | None:
 
 def _run(job: Job, server: "Server | None") -> "NotebookNode":
     """The notebook with its outputs, as papermill and the kernel leave it."""
-    papermill = _papermill()
+    pm = papermill()
     from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
 
@@ -139,7 +139,7 @@ def _run(job: Job, server: "Server | None") -> "NotebookNode":
         manager = kernels.manager(Path(folder), server)
         begun: list[str] = []  # the cells that were begun
         try:
-            executed = papermill.execute_notebook(
+            executed = pm.execute_notebook(
                 str(job.source),
                 None,
                 parameters=dict(job.parameters),
@@ -171,7 +171,7 @@ def _run(job: Job, server: "Server | None") -> "NotebookNode":
     return executed
 
 
-def _papermill():
+def papermill():
     """The module papermill, whose import costs a second unless jsonschema is kept from one of its own.
 
     jsonschema would build a grammar of internationalised addresses, .9 of 1.3 s; no notebook's schema holds one.
@@ -188,8 +188,8 @@ def _papermill():
     return papermill
 
 
-def _cell_failed(job: Job, code: str, kind: str, text: str) -> InputError:
-    reason = " ".join(f"{kind}: {text}".split())
+def _cell_failed(job: Job, code: str, kind: str, said: str) -> InputError:
+    reason = text.line(f"{kind}: {said}")
     return InputError(f"{job.source} failed in the cell that begins with `{_first_line(code)}`: {reason}")
 
 
@@ -209,13 +209,21 @@ def _first_line(code: str) -> str:
     return code.strip().split("\n")[0]
 
 
+class Terminated(SystemExit):
+    """The end that SIGTERM asked for; a plain SystemExit is that of another's code."""
+
+
+def _end(number: int, frame: object) -> None:
+    raise Terminated(128 + number)
+
+
 @contextmanager
 def _sigterm_ends_children() -> Iterator[None]:
     """SIGTERM ends this process as Ctrl-C does, with its kernels and their folders, and not on the spot."""
     if threading.current_thread() is not threading.main_thread():  # where Python sets no handlers
         yield
         return
-    before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    before = signal.signal(signal.SIGTERM, _end)
     try:
         yield
     finally:
@@ -254,7 +262,7 @@ def fill(notebook: "NotebookNode", parameters: Mapping[str, str]) -> "NotebookNo
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             for name, value in parameters.items():
-                cell.source = cell.source.replace("{{ " + name + " }}", str(value))
+                cell.source = cell.source.replace("{{ " + name + " }}", text.markdown(value))
     return notebook
 
 

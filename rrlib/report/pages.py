@@ -2,11 +2,13 @@
 
 import os
 from collections.abc import Hashable, Mapping, Sequence
+from numbers import Real
 from pathlib import Path
 
 import pandas as pd
 from IPython.display import HTML, Markdown
 
+from rrlib import text
 from rrlib.datasets import Kind
 from rrlib.errors import InputError
 from rrlib.report import figures
@@ -31,7 +33,9 @@ def begin() -> None:
 
 def data_note(*definitions: Kind) -> Markdown:
     """What a page's results rest on: drawn data are named as such on every page that shows them."""
-    notes = [f"> **Data.** The {noun(each)} are those of `{each.source}`." for each in definitions if not each.drawn]
+    notes = [
+        f"> **Data.** The {noun(each)} are those of {text.code(each.source)}." for each in definitions if not each.drawn
+    ]
     if any(each.drawn for each in definitions):
         samples = " and ".join(dict.fromkeys(noun(each) for each in definitions if each.drawn))
         notes.append(
@@ -43,8 +47,8 @@ def data_note(*definitions: Kind) -> Markdown:
 
 def levels_note(names: Sequence[str]) -> Markdown:
     """What a page means by the names of data sets of frames and by those of their videos."""
-    frames = ", ".join(f"`{name}`" for name in names)
-    videos = ", ".join(f"`{videos_name(name)}`" for name in names)
+    frames = ", ".join(map(text.code, names))
+    videos = ", ".join(text.code(videos_name(name)) for name in names)
     return Markdown(
         f"> **Two levels.** The samples of {frames} are frames, those of {videos} whole videos: a video's score is the "
         "mean of its frames', each attacked by itself."
@@ -81,9 +85,9 @@ def reading_note(clips: Mapping | None, frames: Mapping | None = None, images: M
 
 def _left_out(said: str, report: Mapping) -> str:
     """A sentence, and after it what a report says of decisions, of what was passed over and what was skipped."""
-    said = " ".join([said, *report.get("notes", [])])
+    said = " ".join([said, *map(text.markdown, report.get("notes", []))])
     if passed_over := report.get("passed_over"):
-        counts = "; ".join(f"{each['what']}: {each['count']}" for each in passed_over)
+        counts = "; ".join(f"{text.markdown(each['what'])}: {each['count']}" for each in passed_over)
         said += f" Passed over ({counts})."
     skipped = len(report["skipped"])
     if skipped == 0:
@@ -100,5 +104,13 @@ def show(table: pd.DataFrame, missing: str = "", empty: str = "None.") -> HTML:
     if table.empty:
         return HTML(f"<p>{empty}</p>")
     epsilons: list[Hashable] = [column for column in table if column in ("ε", "epsilon")]
+    others = [column for column in table if not pd.api.types.is_numeric_dtype(table[column])]
     style = table.style.hide(axis="index").format(precision=3, na_rep=missing).format("{:g}", subset=epsilons)
-    return HTML(style.set_uuid("table").set_table_attributes('class="dataframe"').to_html())
+    style = style.format(_shown, subset=others, na_rep=missing).format_index(text.html, axis="columns")
+    # JupyterLab would draw what stands between dollars as a formula
+    return HTML(style.set_uuid("table").set_table_attributes('class="dataframe mathjax_ignore"').to_html())
+
+
+def _shown(value: object) -> str:
+    """A cell of a column that holds more than numbers."""
+    return f"{value:.3f}" if isinstance(value, Real) and not isinstance(value, int) else text.html(value)

@@ -11,11 +11,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from rrlib import text
 from rrlib.datasets import ClipSet, decode, read_report
 from rrlib.errors import InputError
 
 SIDE = 1.15  # inches per image
 FRAMES = 8  # of a clip, at most
+FAMILIES = 24  # a row each, at most; a manifest may name thousands
 
 
 def plot_images(folder: Path, frame: pd.DataFrame, columns: int = 8) -> Figure:
@@ -25,11 +27,11 @@ def plot_images(folder: Path, frame: pd.DataFrame, columns: int = 8) -> Figure:
 
 
 def plot_families(folder: Path, frame: pd.DataFrame, columns: int = 6) -> Figure:
-    """One row of fakes per family of forgeries; fakes of a data set that names no families make one row."""
+    """One row of fakes for each of the first families of forgeries; where none is named, all fakes make one row."""
     fakes = frame[frame["label"] == 1]
     families = fakes["family"].fillna("").replace("", "fake")
     rows = {name: _varied(part, columns) for name, part in fakes.groupby(families, sort=False)}
-    return _grid(folder, rows, columns)
+    return _grid(folder, dict(list(rows.items())[:FAMILIES]), columns)
 
 
 def plot_examples(clean: torch.Tensor, attacked: torch.Tensor, titles: Sequence[str]) -> Figure:
@@ -109,9 +111,9 @@ def plot_clips(clips: Sequence[torch.Tensor], names: Sequence[str]) -> Figure:
 
 
 def plot_clip_samples(folder: Path, frame: pd.DataFrame, each: int) -> Figure:
-    """A contact sheet: `each` clips of every kind, real and each family of fakes; `frame` is part of a manifest."""
+    """A contact sheet: `each` clips of every kind, real and the first families of fakes, of a part of a manifest."""
     kinds = frame["family"].fillna("").where(frame["label"] == 1, "real").replace("", "fake")
-    order = sorted(set(kinds), key=lambda kind: (kind != "real", kind))
+    order = sorted(set(kinds), key=lambda kind: (kind != "real", kind))[: FAMILIES + 1]
     rows = pd.concat([_varied(frame[kinds == kind], each) for kind in order])
     report = read_report(folder)
     assert report is not None  # a data set of clips has one
@@ -120,10 +122,13 @@ def plot_clip_samples(folder: Path, frame: pd.DataFrame, each: int) -> Figure:
 
 
 def _plot_scores(ax: Axes, before: Sequence[float], after: Sequence[float]) -> None:
-    """A detector's score over the frames of a clip, before and after the attack."""
+    """A detector's score over the frames of a clip, before and after the attack.
+
+    Scores are rounded, as their last digits may depend on the number of threads, and the picture should not.
+    """
     frames = range(len(before))
-    ax.plot(frames, before, "-o", color="black", markersize=3, label="before")
-    ax.plot(frames, after, "--s", color="C3", markersize=3, label="after the attack")
+    ax.plot(frames, np.round(before, 3), "-o", color="black", markersize=3, label="before")
+    ax.plot(frames, np.round(after, 3), "--s", color="C3", markersize=3, label="after the attack")
     ax.axhline(0.5, color="grey", linewidth=0.8, zorder=0)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     ax.set(
@@ -137,7 +142,7 @@ def _plot_scores(ax: Axes, before: Sequence[float], after: Sequence[float]) -> N
 
 def _name_row(ax: Axes, name: str) -> None:
     """The name before a row of images, level, so that it fits however low they are."""
-    ax.set_ylabel(name, rotation="horizontal", ha="right", va="center", fontsize=8)
+    ax.set_ylabel(text.label(name), rotation="horizontal", ha="right", va="center", fontsize=8)
 
 
 def _evenly(count: int) -> list[int]:
@@ -171,7 +176,7 @@ def _grid(folder: Path, rows: dict[str, pd.DataFrame], columns: int) -> Figure:
             ax.set_axis_off()
         for ax, path in zip(line, frame["path"], strict=False):
             _show(ax, decode(folder / path))
-        line[0].set_ylabel(name)
+        line[0].set_ylabel(text.label(name))
     return figure
 
 

@@ -6,7 +6,19 @@ import re
 from collections.abc import Iterator
 from types import ModuleType
 
-DOORS = ("metrics", "detectors", "attacks", "datasets", "sources", "evaluation", "analysis", "study", "plan", "report")
+DOORS = (
+    "metrics",
+    "detectors",
+    "attacks",
+    "datasets",
+    "sources",
+    "evaluation",
+    "analysis",
+    "study",
+    "plan",
+    "report",
+    "cluster",
+)
 
 
 def markdown() -> str:

@@ -1,9 +1,9 @@
 """A process that has the imports of many pages behind it and turns into a kernel for each of them (Linux).
 
-Run as a file by `kernels.Server` and never imported by it, so that it holds nothing but what pages import. It speaks
-lines of JSON over a socket: first the import statements, then {"start": arguments} → process id, and
-{"poll": process id} → exit status or null, as `subprocess.Popen.poll` has it. It ends when the socket closes, and its
-kernels end with it.
+Run as a file by `kernels.Server`, so that it holds nothing but what pages import; or forked by it, from a process that
+has just those imports behind it. It speaks lines of JSON over a socket: first the import statements, then
+{"start": arguments} → process id, and {"poll": process id} → exit status or null, as `subprocess.Popen.poll` has it. It
+ends when the socket closes, and its kernels end with it.
 
 A fork is safe here because nothing runs beside the one thread: libraries are loaded and not used. Where an import has
 started a thread nevertheless, the answer to "start" is null, and the page gets an interpreter of its own.
@@ -75,7 +75,7 @@ def fork(channel: socket.socket, arguments: list[str]) -> int:
         from ipykernel.kernelapp import IPKernelApp
 
         sys.argv = ["ipykernel_launcher", *arguments]
-        kernel_app = IPKernelApp.instance()
+        kernel_app = IPKernelApp.instance(parent_handle=server)  # or it says how it could be interrupted
         kernel_app.initialize(arguments)
         if INLINE in sys.modules:  # it ties itself to the shell that is there when it is imported; here none was
             importlib.reload(sys.modules[INLINE])
@@ -97,6 +97,17 @@ def end_with(parent: int) -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # it had ended before
         os._exit(1)
+
+
+def become(parent: int, its_end: socket.socket, our_end: socket.socket) -> None:
+    """Serve, in a fork of the process `parent`."""
+    end_with(parent)
+    os.setsid()
+    its_end.close()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    with our_end:
+        serve(our_end)
 
 
 if __name__ == "__main__":

@@ -167,6 +167,8 @@ def _placed(entry: dict[str, Any], folder: Path, where: str) -> dict[str, Any]:
 
 
 def _placed_file(file: dict[str, Any], folder: Path, where: str) -> dict[str, Any]:
+    if "name" in file:
+        text(file["name"], f"{where}.name")
     if "url" not in file:
         return file
     url = text(file["url"], f"{where}.url", empty=True)

@@ -1,7 +1,9 @@
 """The catalogue as a Markdown table, for the book and for a person who looks for a name."""
 
+import re
 from collections.abc import Iterable
 
+from rrlib import text
 from rrlib.sources.catalogue import Source
 
 COLUMNS = ("name", "what", "from", "pinned", "licence", "access")
@@ -14,10 +16,16 @@ def markdown(sources: Iterable[Source]) -> str:
 
 
 def _row(source: Source) -> tuple[str, ...]:
-    what = f"{source.title} ({source.kind}, {source.media})"
+    what = f"{text.markdown(source.title)} ({source.kind}, {source.media})"
     if source.cite != "none":
-        what += f" {{cite}}`{source.cite}`"
-    return f"`{source.name}`", what, f"<{source.page}>", _pinned(source), source.licence, source.access
+        what += f" {{cite}}{text.code(source.cite)}"
+    licence = text.markdown(source.licence)
+    return text.code(source.name), what, _link(source.page), _pinned(source), licence, source.access
+
+
+def _link(page: str) -> str:
+    """An address as a link; what is none as text."""
+    return f"<{page}>" if re.fullmatch(r"https?://[^\s<>|`\\]+", page) else text.markdown(page)
 
 
 def _pinned(source: Source) -> str:

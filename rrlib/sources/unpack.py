@@ -128,6 +128,8 @@ def _parts(archive: Path, member: Member) -> tuple[str, ...]:
     path = PurePosixPath(member.name)
     if path.is_absolute() or ".." in path.parts or any(mark in member.name for mark in ("\\", ":", "\0")):
         raise InputError(f"{archive} has the path {member.name!r}, which may lead outside; nothing was unpacked")
+    if member.kind == "file" and not path.parts:
+        raise InputError(f"{archive} has a file without a name; nothing was unpacked")
     if member.kind not in ("file", "folder"):
         raise InputError(f"{archive} has {member.name}, {member.kind}; nothing was unpacked")
     return path.parts
@@ -177,7 +179,7 @@ def _of_tar(archive: Path, file: Readable) -> Iterator[Member]:
 
 
 def _zip_kind(info: zipfile.ZipInfo) -> str:
-    if info.is_dir():
+    if info.filename.endswith("/"):  # zipfile's own `is_dir` fails where there is no name
         return "folder"
     if info.flag_bits & 1:
         return "which is encrypted"

@@ -8,6 +8,10 @@ from .checkpoint import train as train
 from .checkpoint import trains as trains
 from .dataset import prepare_dataset as prepare_dataset
 from .dataset import prepare_training as prepare_training
+from .harm import make_damage as make_damage
+from .harm import make_transfer as make_transfer
+from .harm import read_damage as read_damage
+from .harm import read_transfer as read_transfer
 from .inputs import check_inputs as check_inputs
 from .inputs import fetch_sources as fetch_sources
 from .look import attack_again as attack_again
@@ -27,6 +31,8 @@ from .measure import table_of as table_of
 from .measure import tables_of as tables_of
 from .measure import videos_of as videos_of
 from .measure import write_results as write_results
+from .operating import write_thresholds as write_thresholds
+from .order import label_doubt as label_doubt
 from .params import PARAMS as PARAMS
 from .params import Detector as Detector
 from .params import Half as Half
@@ -40,4 +46,7 @@ from .probing import attacks_digest as attacks_digest
 from .probing import make_probe as make_probe
 from .probing import read_probe as read_probe
 from .probing import read_probes as read_probes
+from .thresholds import judged as judged
+from .thresholds import read_thresholds as read_thresholds
 from .tidy import tidy as tidy
+from .zipped import settle_git as settle_git

@@ -17,30 +17,37 @@ from rrlib.devices import resolve
 from rrlib.errors import InputError
 from rrlib.evaluation import training
 from rrlib.study import paths
+from rrlib.study.calibration import calibrate_given, is_as_asked
 from rrlib.study.dataset import prepare_training
-from rrlib.study.params import Study, known
+from rrlib.study.order import in_order, warn_if_swapped
+from rrlib.study.params import Detector, Study, known
 
 
 def make_checkpoint(study: Study, dataset: str, detector: str) -> None:
     """A detector as safetensors where stages look for it.
 
-    With weights that params.yaml names, or that its architecture brings, these. Else the checkpoint that the repository
-    gives, if it was trained as params.yaml says and `retrain` is false; else it is trained now.
+    With weights that params.yaml names, or that its architecture brings, these, with a temperature (`calibrate_given`).
+    Else the checkpoint that the repository gives, if it was trained as params.yaml says and `retrain` is false; else it
+    is trained now.
     """
     known(dataset, study.datasets, "data set")
     known(detector, study.detectors, "detector")
     entry, target = study.detectors[detector], paths.checkpoint_path(dataset, detector)
     if entry.weights:
         _take_weights(study, detector, entry.weights, target)
+        warn_if_swapped(study, dataset, detector)
     elif entry.training is None:
-        network = detectors.build(entry.architecture, entry.input_size, entry.seed, entry.labels)
+        network = detectors.build(entry.architecture, entry.input_size, entry.seed, _names(entry))
         made = {"dataset": None, "seed": None, "temperature": 1, "report": None, "weights": entry.architecture}
         checkpoints.save(target, network, _about(study, detector, network) | made)
+        warn_if_swapped(study, dataset, detector)
     elif not study.retrain and (given := _given(study, dataset, detector)):
         with files.whole(target) as unfinished:
             unfinished.write_bytes(given.read_bytes())
     else:
         train(study, dataset, detector, target)
+    if entry.training is None:
+        calibrate_given(study, dataset, detector)
 
 
 def train(study: Study, dataset: str, detector: str, target: Path) -> dict[str, Any]:
@@ -57,7 +64,7 @@ def train(study: Study, dataset: str, detector: str, target: Path) -> dict[str, 
     folder, device = prepare_training(study, dataset), resolve(study.device)
     training_set = datasets.load(folder, "train", entry.input_size, keep=True)
     validation_set = datasets.load(folder, "validation", entry.input_size, keep=True)
-    network = detectors.build(entry.architecture, entry.input_size, entry.seed, entry.labels)
+    network = detectors.build(entry.architecture, entry.input_size, entry.seed, _names(entry))
     name = f"{dataset}/{detector}"
     report = training.train(
         network, training_set, validation_set, entry.training, seed=entry.seed, device=device, name=name
@@ -112,7 +119,7 @@ def load_weights(study: Study, detector: str) -> detectors.LoadedDetector:
             f"{where}.input_size is {entry.input_size}, but {entry.weights} is for "
             f"{loaded.metadata['input_size']}; write that"
         )
-    return loaded
+    return in_order(loaded, entry, detector)
 
 
 def has_checkpoint(study: Study, dataset: str, detector: str) -> bool:
@@ -123,9 +130,13 @@ def has_checkpoint(study: Study, dataset: str, detector: str) -> bool:
     if entry.training:
         return not _differing(study, dataset, detector, path)
     _, metadata = checkpoints.read(path)
+    if not is_as_asked(metadata, entry.calibrate):
+        return False
     if metadata.get("architecture") != entry.architecture or metadata.get("input_size") != entry.input_size:
         return False
-    return metadata.get("sha256") == entry.sha256 if entry.weights else metadata.get("weights") == entry.architecture
+    if entry.weights:
+        return metadata.get("sha256") == entry.sha256 and metadata.get("labels") == _listed(entry)
+    return metadata.get("weights") == entry.architecture
 
 
 def trains(study: Study, dataset: str, detector: str) -> bool:
@@ -168,7 +179,18 @@ def _take_weights(study: Study, detector: str, weights: Path, target: Path) -> N
     # a temperature that the file brings stays in its metadata and is applied again when it is loaded
     network = loaded.detector.detector if isinstance(loaded.detector, Calibrated) else loaded.detector
     metadata = {"dataset": None, "seed": None, "temperature": 1, "report": None} | loaded.metadata
-    checkpoints.save(target, network, metadata | {"weights": weights.name, "sha256": entry.sha256})
+    order = {"labels": _listed(entry)}
+    checkpoints.save(target, network, metadata | {"weights": weights.name, "sha256": entry.sha256} | order)
+
+
+def _names(entry: Detector) -> dict[str, str] | None:
+    """Which label names of a hub's model are real and fake."""
+    return entry.labels if isinstance(entry.labels, dict) else None
+
+
+def _listed(entry: Detector) -> dict[str, str] | list[str] | None:
+    """`labels` as JSON gives it back."""
+    return list(entry.labels) if isinstance(entry.labels, tuple) else entry.labels
 
 
 def _given(study: Study, dataset: str, detector: str) -> Path | None:

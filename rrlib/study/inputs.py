@@ -5,6 +5,7 @@ from pathlib import Path
 
 from rrlib import detectors
 from rrlib.errors import InputError
+from rrlib.evaluation import training
 from rrlib.sources import awaited
 from rrlib.study.checkpoint import check_module, load_weights
 from rrlib.study.params import Detector, Study, model_awaited
@@ -32,9 +33,19 @@ def check_inputs(study: Study) -> None:
         if detector.weights and not awaited(detector.weights, sources):
             load_weights(study, name)
         elif _comes_trained(study, detector):
-            detectors.try_architecture(detector.architecture, detector.input_size, detector.labels)
+            labels = detector.labels if isinstance(detector.labels, dict) else None
+            detectors.try_architecture(detector.architecture, detector.input_size, labels)
+            if detector.training:
+                _try_training(name, detector, labels)
     for pair in study.pairs():
         check_module(study, *pair)
+
+
+def _try_training(name: str, entry: Detector, labels: dict[str, str] | None) -> None:
+    chosen = detectors.architecture(entry.architecture)
+    network = detectors.build(entry.architecture, entry.input_size, entry.seed, labels)
+    x = detectors.pictures(entry.input_size, None if chosen.modality == "image" else chosen.frames or 4)
+    training.try_training(network, x[:1] if entry.training and entry.training.batch_size == 1 else x, name)
 
 
 def _comes_trained(study: Study, detector: Detector) -> bool:

@@ -1,6 +1,7 @@
 """Some samples of a cell once more, to be looked at."""
 
 import hashlib
+from pathlib import Path
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -8,6 +9,7 @@ from safetensors.torch import load_file, save_file
 from rrlib import attacks, evaluation, files
 from rrlib.detectors import batch_to_device, to_device
 from rrlib.devices import resolve
+from rrlib.errors import InputError, parsing
 from rrlib.evaluation import Cell
 from rrlib.study import paths
 from rrlib.study.checkpoint import load_detector
@@ -29,8 +31,8 @@ def attack_again(study: Study, cell: Cell, samples: list[str], epsilon: float) -
     key = basis_of(study, cell.dataset, cell.detector).key(rule, epsilon)
     named = hashlib.sha256("\n".join([key, *samples]).encode()).hexdigest()[:40]
     kept = paths.measured_folder(cell.dataset, cell.detector) / f"{named}.safetensors"
-    if kept.is_file():
-        return x, load_file(kept)["attacked"]
+    if (before := _kept(kept, x, epsilon)) is not None:
+        return x, before
     labels = torch.tensor([test[number][1] for number in numbers])
     device = resolve(study.device)
     detector = to_device(loaded.detector, device, x[0])
@@ -48,6 +50,21 @@ def attack_again(study: Study, cell: Cell, samples: list[str], epsilon: float) -
     with files.whole(kept) as unfinished:
         save_file({"attacked": images}, unfinished)
     return x, images
+
+
+def _kept(path: Path, x: torch.Tensor, epsilon: float) -> torch.Tensor | None:
+    """What an earlier look left, if it is whole and lies where an attack of these samples can lie."""
+    if not path.is_file():
+        return None
+    try:
+        with parsing(path, "safetensors", "remove it"):
+            attacked = load_file(path)["attacked"]
+    except InputError:  # a copy that was cut short; nobody need know, as it is made again
+        return None
+    if attacked.shape != x.shape or attacked.dtype != x.dtype:
+        return None
+    sound = bool(((attacked - x).abs() <= epsilon + 1e-6).all() and ((attacked >= 0) & (attacked <= 1)).all())
+    return attacked if sound else None
 
 
 def scores_over_time(study: Study, cell: Cell, clip: torch.Tensor) -> list[float]:

@@ -15,6 +15,7 @@ from rrlib.evaluation import Basis, Cell, Labelled, Recipe, store, tables, video
 from rrlib.study import paths
 from rrlib.study.checkpoint import load_detector
 from rrlib.study.params import Half, Study, known
+from rrlib.study.thresholds import judged
 
 
 def measure(study: Study, dataset: str, detector: str) -> None:
@@ -33,21 +34,15 @@ def table_of(study: Study, cell: Cell) -> pd.DataFrame:
     So a notebook that runs in the pipeline finds its table, and one that is run by hand with another parameter measures
     what that changes.
     """
-    half = half_of(study, cell.dataset, cell.detector)
-    known(cell.attack, half.attacks, "attack")
-    rule = half.attacks[cell.attack]
-    path = paths.table_path(cell)
-    if path.is_file():
-        table = tables.read(path)
-        if store.is_of(table, basis_of(study, cell.dataset, cell.detector), rule, study.epsilons):
-            return table
-    return tables_of(study, cell.dataset, cell.detector, {cell.attack: rule})[cell.attack]
+    attacks = half_of(study, cell.dataset, cell.detector).attacks
+    known(cell.attack, attacks, "attack")
+    return _found(study, cell.dataset, cell.detector, {cell.attack: attacks[cell.attack]})[cell.attack]
 
 
 def all_tables_of(study: Study, dataset: str, detector: str) -> pd.DataFrame:
     """The tables of all attacks on a detector and a data set, one below the other."""
-    attacks = half_of(study, dataset, detector).attacks
-    return _below_each_other([table_of(study, Cell(dataset, detector, attack)) for attack in attacks])
+    found = _found(study, dataset, detector, half_of(study, dataset, detector).attacks)
+    return _below_each_other(list(found.values()))
 
 
 def clean_table(study: Study, dataset: str, detector: str) -> pd.DataFrame:
@@ -150,13 +145,31 @@ def write_results(study: Study) -> list[str]:
 
 
 def read_results(study: Study) -> dict[str, pd.DataFrame]:
-    """What `write_results` wrote, by modality, "image" and "video"; the videos of the data set X are X-videos."""
-    return {name: tables.read(paths.results_path(name)) for name in ("image", "video") if getattr(study, name).cells()}
+    """What `write_results` wrote, by modality, "image" and "video", judged at the study's threshold.
+
+    The videos of the data set X are X-videos.
+    """
+    halves = [name for name in ("image", "video") if getattr(study, name).cells()]
+    return {name: judged(study, tables.read(paths.results_path(name))) for name in halves}
 
 
 def videos_of(study: Study, table: pd.DataFrame) -> pd.DataFrame:
-    """The result table of the videos whose frames a table has, as a data set of its own."""
+    """The result table of the videos whose frames a table has, as a data set of its own, yet to be judged."""
+    table = table.drop(columns="threshold", errors="ignore")  # videos have one of their own
     return videos.by_video(table.assign(dataset=table["dataset"].map(paths.videos_name)), study.distance)
+
+
+def _found(study: Study, dataset: str, detector: str, rules: dict[str, Rule]) -> dict[str, pd.DataFrame]:
+    """Tables as the stage left them, where they are of just this; else as `tables_of` has them."""
+    basis = basis_of(study, dataset, detector)
+    there = {attack: paths.table_path(Cell(dataset, detector, attack)) for attack in rules}
+    found = {attack: tables.read(path) for attack, path in there.items() if path.is_file()}
+    found = {
+        attack: table for attack, table in found.items() if store.is_of(table, basis, rules[attack], study.epsilons)
+    }
+    if lacking := {attack: rule for attack, rule in rules.items() if attack not in found}:
+        found |= tables_of(study, dataset, detector, lacking)
+    return {attack: found[attack] for attack in rules}
 
 
 def _basis(study: Study, dataset: str, loaded: detectors.LoadedDetector, test: Labelled) -> Basis:

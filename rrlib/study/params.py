@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, field, fields
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -14,7 +14,7 @@ from rrlib.datasets import Kind, definition
 from rrlib.detectors import catalogue as detectors
 from rrlib.devices import DEVICES
 from rrlib.errors import InputError
-from rrlib.evaluation import METHODS, Adversarial, Cell, Recipe
+from rrlib.evaluation import METHODS, Adversarial, Cell, Recipe, damage
 from rrlib.metrics import functional
 from rrlib.sources import Source, awaited
 from rrlib.sources import catalogue as published
@@ -29,7 +29,9 @@ MOST_TOGETHER, MOST_WORKERS, LARGEST_SIZE, MOST_CELLS, MOST_OFTEN = 1_000_000, 2
 @dataclass(frozen=True)
 class Detector:
     """One line of `detectors`: an architecture that is trained by `training`, whose `weights` are given, or that brings
-    its own (`hub:`, `python:`). `labels` says which label names of a hub's model are real and fake."""
+    its own (`hub:`, `python:`). `labels` says which label names of a hub's model are real and fake, or in which order
+    the classes of a file of weights stand; `calibrate` whether weights that were not trained here get a temperature
+    from the validation split."""
 
     architecture: str
     input_size: int
@@ -37,7 +39,8 @@ class Detector:
     training: Recipe | None
     weights: Path | None
     sha256: str | None
-    labels: dict[str, str] | None = None
+    labels: dict[str, str] | tuple[str, ...] | None = None
+    calibrate: bool = True
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,7 @@ class Study:
     """What is evaluated. Epsilons are pixel units in [0, 1], tolerances are shifts ≥ 0.
 
     `sources` are fetched first: entries of data/catalogue.yaml, by name, as the study changes them. With `retrain` no
-    checkpoint is taken that the repository gives.
+    checkpoint is taken that the repository gives. `damage` are severities by kind of ordinary damage.
     """
 
     seed: int
@@ -88,6 +91,8 @@ class Study:
     sources: dict[str, Source]
     image: Half
     video: Half
+    damage: dict[str, tuple[float, ...]] = field(default_factory=lambda: dict(damage.USUAL))
+    threshold: float | str | dict[str, float] = 0.5  # a number, "eer", or {"fpr": share}: of P(fake), see `thresholds`
 
     @property
     def datasets(self) -> dict[str, Kind]:
@@ -125,8 +130,8 @@ def load(path: Path = PARAMS) -> Study:
     where = str(path)
     read = entries.read(path)
     parts = tuple(Half.__dataclass_fields__)
-    own = tuple(name for name in Study.__dataclass_fields__ if name != "image")
-    given = entries.mapping(read, where, required=(*own, *parts))
+    own = tuple(name for name in Study.__dataclass_fields__ if name not in ("image", "damage"))
+    given = entries.mapping(read, where, required=(*own, *parts), optional=("damage",))
     sources = published.chosen(given["sources"], f"{where}: sources", Path(path).parent)
     attacks.check_epsilons(given["epsilons"], f"{where}: epsilons")
     video = entries.mapping(given["video"], f"{where}: video", required=parts)
@@ -143,8 +148,10 @@ def load(path: Path = PARAMS) -> Study:
         tolerances=entries.tolerances(given["tolerances"], f"{where}: tolerances"),
         highlight=_highlight(given["highlight"], f"{where}: highlight"),
         sources=sources,
+        threshold=_threshold(given["threshold"], f"{where}: threshold"),
         image=_half({name: given[name] for name in parts}, f"{where}: ", sources, video=False),
         video=_half(video, f"{where}: video.", sources, video=True),
+        damage=_damage(given.get("damage"), f"{where}: damage"),
     )
     count = sum(len(half.datasets) * len(half.detectors) * len(half.attacks) for half in (study.image, study.video))
     if count > MOST_CELLS:
@@ -153,6 +160,7 @@ def load(path: Path = PARAMS) -> Study:
         raise InputError(f"{where}: there is no data set with a detector and an attack; name at least one of each")
     _check_apart(study, where)
     _check_highlight(study, f"{where}: highlight")
+    _check_damage(study, f"{where}: damage")
     return study
 
 
@@ -228,7 +236,7 @@ def _dataset(name: str, entry: object, where: str) -> Kind:
 
 
 def _detector(name: str, entry: object, where: str, sources: Iterable[Source]) -> Detector:
-    optional = ("seed", "training", "weights", "sha256", "labels")
+    optional = ("seed", "training", "weights", "sha256", "labels", "calibrate")
     found = entries.mapping(entry, where, required=("architecture", "input_size"), optional=optional)
     return _detector_of(found, where, sources)
 
@@ -243,8 +251,11 @@ def _detector_of(entry: dict[str, Any], where: str, sources: Iterable[Source]) -
     if ("weights" in entry) != ("sha256" in entry):
         raise InputError(f"{where}: weights and sha256 go together; `sha256sum FILE` prints what to write")
     size = entries.whole(entry["input_size"], f"{where}.input_size", 1, LARGEST_SIZE)
+    labels = entry.get("labels")
+    if labels is not None and architecture in detectors.ARCHITECTURES:
+        labels = _order(labels, where, "weights" in entry)
     if not model_awaited(architecture, sources):
-        detectors.check(architecture, size, where, entry.get("labels"))
+        detectors.check(architecture, size, where, None if isinstance(labels, tuple) else labels)
     if "weights" in entry:
         _check_weights(entry, where, sources)
     return Detector(
@@ -252,10 +263,38 @@ def _detector_of(entry: dict[str, Any], where: str, sources: Iterable[Source]) -
         input_size=size,
         seed=entries.whole(entry.get("seed", 0), f"{where}.seed", 0),
         training=_recipe(entry["training"], where) if "training" in entry else None,
+        calibrate=_calibrate(entry, where),
         weights=Path(entry["weights"]) if "weights" in entry else None,
         sha256=entry.get("sha256"),
-        labels=entry.get("labels"),
+        labels=labels,
     )
+
+
+def _threshold(value: object, where: str) -> float | str | dict[str, float]:
+    """The probability of fake above which a detector says fake, or how it is chosen on the validation split."""
+    share = value.get("fpr") if isinstance(value, dict) and list(value) == ["fpr"] else value
+    if value == "eer":
+        return "eer"
+    if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
+        raise InputError(f"{where} is {value!r}; it is a number in [0, 1], eer, or {{fpr: a number in [0, 1]}}")
+    return {"fpr": float(share)} if isinstance(value, dict) else float(share)
+
+
+def _calibrate(entry: dict[str, Any], where: str) -> bool:
+    if "calibrate" in entry and "training" in entry:
+        raise InputError(
+            f"{where}: calibrate is for weights that are given; what is trained is calibrated, so leave it out"
+        )
+    return entries.switch(entry.get("calibrate", True), f"{where}.calibrate")
+
+
+def _order(labels: object, where: str, weights: bool) -> tuple[str, ...]:
+    """The classes of a file of weights, in the order of the numbers that they had in its training."""
+    if not weights:
+        raise InputError(f"{where}: labels is for given weights and for {detectors.HUB} alone; leave it out")
+    if labels not in (["real", "fake"], ["fake", "real"]):
+        raise InputError(f"{where}: labels is {labels!r}; of given weights it is [real, fake] or [fake, real]")
+    return tuple(labels)
 
 
 def _check_weights(entry: dict[str, Any], where: str, sources: Iterable[Source]) -> None:
@@ -300,6 +339,14 @@ def _attack(name: str, entry: object, where: str) -> Rule:
         raise InputError(f"{where}: {entry['rule']} cannot take {options!r} ({error}); correct its options") from None
 
 
+def _damage(value: object, where: str) -> dict[str, tuple[float, ...]]:
+    """Severities by kind; the usual ones where nothing is said."""
+    if value is None:
+        return dict(damage.USUAL)
+    given = entries.mapping(value, where, optional=tuple(damage.KINDS))
+    return {kind: damage.checked(kind, severities, f"{where}.{kind}") for kind, severities in given.items()}
+
+
 def _highlight(value: object, where: str) -> Highlight:
     given = entries.mapping(value, where, required=("epsilon", "tolerance", "attack"))
     attacks.check_epsilons([given["epsilon"]], f"{where}.epsilon")
@@ -311,6 +358,14 @@ def _check_highlight(study: Study, where: str) -> None:
     for half in (study.image, study.video):
         if half.cells():
             entries.choice(study.highlight.attack, half.attacks, f"{where}.attack")
+
+
+def _check_damage(study: Study, where: str) -> None:
+    """Each half that has detectors has a kind of damage that its samples can suffer."""
+    for half, what in ((study.image, "images"), (study.video, "clips")):
+        allowed = [name for name, kind in damage.KINDS.items() if what == "clips" or not kind.clips_only]
+        if half.pairs() and not set(study.damage) & set(allowed):
+            raise InputError(f"{where} names no kind for {what}; choose from {', '.join(allowed)}")
 
 
 def known(name: str, allowed: Iterable[str], what: str) -> None:

@@ -56,6 +56,21 @@ def table_path(cell: Cell) -> Path:
     return tables_folder(cell.dataset, cell.detector) / f"{cell.attack}.parquet"
 
 
+def damage_path(dataset: str, detector: str) -> Path:
+    """Where the table of a detector under ordinary damage lies."""
+    return OUTPUTS / "damage" / dataset / f"{detector}.parquet"
+
+
+def transfer_folder(dataset: str) -> Path:
+    """Where the tables of transfer on a data set lie, a file for each source."""
+    return OUTPUTS / "transfer" / dataset
+
+
+def transfer_path(dataset: str, source: str) -> Path:
+    """Where the table of one source's adversarial inputs lies, as all detectors see them."""
+    return transfer_folder(dataset) / f"{source}.parquet"
+
+
 def probe_path(dataset: str, detector: str) -> Path:
     """Where the few looks lie that tell whether the attacks on a detector can be trusted."""
     return OUTPUTS / "trust" / dataset / f"{detector}.json"

@@ -17,6 +17,8 @@ def tidy(study: Study) -> list[Path]:
         "training": set(study.datasets),
         "checkpoints": set(study.datasets),
         "tables": set(study.datasets),
+        "damage": set(study.datasets),
+        "transfer": set(study.datasets),
         "trust": set(study.datasets),
         "notebooks/datasets": {f"{name}.ipynb" for name in study.datasets},
         "notebooks/detectors": set(study.datasets),
@@ -24,6 +26,7 @@ def tidy(study: Study) -> list[Path]:
     for dataset in study.datasets:
         of_dataset = set(study.half(dataset).detectors)
         kept[f"checkpoints/{dataset}"] = {f"{detector}.safetensors" for detector in of_dataset}
+        kept[f"damage/{dataset}"] = {f"{detector}.parquet" for detector in of_dataset}
         kept[f"trust/{dataset}"] = {f"{detector}.json" for detector in of_dataset}
         kept[f"tables/{dataset}"] = kept[f"notebooks/detectors/{dataset}"] = of_dataset
     removed = []

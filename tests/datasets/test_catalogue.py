@@ -125,7 +125,7 @@ def test_the_split_is_dealt_over_the_clips_that_are_left(videos, tmp_path):
 
 def test_nothing_left_is_an_error_even_when_skipping(videos, tmp_path):
     message = refusal(videos, tmp_path / "out", on_error="skip", frames=7)
-    assert message.startswith(f"{videos}: 8 of 8 clips cannot be used, among them\n  ")
+    assert message.startswith(f"{videos}: 8 of 8 clips cannot be used, among them (1) ")
 
 
 def test_images_straight_in_real_are_no_clip(videos, tmp_path):

@@ -135,7 +135,7 @@ def test_many_bad_files_are_counted_and_the_first_are_named(faces):
         (faces / "real" / f"{number}.png").write_bytes(b"\xff\xd8\xff")
     message = refusal(faces)
     assert message.startswith(
-        f"{faces}: 5 of 16 images cannot be used, among them\n  {faces / 'real' / '0.png'}: found"
+        f"{faces}: 5 of 16 images cannot be used, among them (1) {faces / 'real' / '0.png'}: found"
     )
     assert message.count("truncated or damaged JPEG") == 3
 

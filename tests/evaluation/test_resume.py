@@ -90,7 +90,7 @@ def test_a_batch_that_breaks_the_tables_definition_is_not_kept(tmp_path):
 def test_a_table_that_cannot_be_written_is_one_sentence_and_leaves_nothing(tmp_path):
     target = tmp_path / "cell.parquet"
     target.mkdir()
-    with pytest.raises(InputError, match=r"^.*cell\.parquet cannot be written \(.*\); make room there and run again$"):
+    with pytest.raises(InputError, match=r"^.*cell\.parquet cannot be written \(.*\); see that this place can be"):
         tables.write(target, part(0))
     assert [path.name for path in tmp_path.iterdir()] == ["cell.parquet"]
 
@@ -104,6 +104,7 @@ fold: true
 compiled: false
 retrain: false
 distance: linf
+threshold: 0.5
 epsilons: [0, 0.01, 0.1]
 tolerances: [0.1]
 highlight: {epsilon: 0.01, tolerance: 0.1, attack: pgd}

@@ -11,13 +11,14 @@ import torch
 from scipy.optimize import brentq
 from scipy.special import expit, logsumexp, rel_entr
 from torch.nn.functional import cross_entropy
+from torch.utils.data import DataLoader
 
 from rrlib.analysis.summary import correct
 from rrlib.detectors.catalogue import build
 from rrlib.errors import InputError
 from rrlib.evaluation import evaluate
 from rrlib.evaluation.adversarial import Madry, Trades, divergence
-from rrlib.evaluation.training import Recipe, fit_temperature, train
+from rrlib.evaluation.training import Recipe, _batches, fit_temperature, train, try_training
 
 QUICK = Recipe(epochs=2, batch_size=16)
 
@@ -287,3 +288,88 @@ def test_a_recipe_says_what_it_cannot_be(options, message):
 def test_adversarial_training_says_what_it_cannot_be(method, options, message):
     with pytest.raises(InputError, match="^" + re.escape(message) + "$"):
         method(**options)
+
+
+# What cannot be trained is told before the first step
+
+
+class Mean(torch.nn.Module):
+    """A linear layer over the mean colour, whose output in train mode is what `change` makes of it."""
+
+    def __init__(self, change=lambda logits: logits, outputs: int = 2):
+        super().__init__()
+        self.linear, self.change = torch.nn.Linear(3, outputs), change
+
+    def forward(self, x):
+        logits = self.linear(x.mean(dim=(2, 3)))
+        return self.change(logits) if self.training else logits
+
+
+def frozen_mean() -> Mean:
+    return Mean().requires_grad_(False)
+
+
+@pytest.mark.parametrize(
+    ("detector", "message"),
+    [
+        (
+            Mean(lambda logits: (logits, logits)),  # as Inception with its second head
+            "in train mode mine returned a tuple; a detector returns a tensor of shape (2, 2), the logits [real, fake]",
+        ),
+        (
+            Mean(lambda logits: {"logits": logits}),
+            "in train mode mine returned a dict; a detector returns a tensor of ",
+        ),
+        (Mean(outputs=3), "in train mode mine returned shape (2, 3); a detector returns (2, 2), the logits [real, "),
+        (Mean(torch.detach), "mine has nothing to train: no weight changes its logits in train mode; its forward may "),
+        (frozen_mean(), "mine has nothing to train: all weights are frozen (requires_grad is False); leave training "),
+        (torch.nn.Flatten(), "mine has nothing to train: it has no weights; leave training out of its entry, or let "),
+        (Mean(lambda logits: logits[:, 5]), "mine raised IndexError (index 5 is out of bounds for dimension 1 with "),
+    ],
+)
+@pytest.mark.parametrize("adversarial", [None, *METHODS])
+def test_what_cannot_be_trained_is_told_before_the_first_step(separable, detector, adversarial, message):
+    recipe = Recipe(epochs=1, batch_size=16, adversarial=adversarial)
+    with pytest.raises(InputError, match="^" + re.escape(message)):
+        train(detector, separable(32), separable(16), recipe, seed=0, name="mine")
+
+
+def test_a_single_sample_is_told_where_batch_norm_needs_two(separable):
+    message = "xception raised ValueError (Expected more than 1 value per channel when training, got input size "
+    with pytest.raises(
+        InputError, match="^" + re.escape(message) + ".*train mode for a batch of 1; choose a batch_size"
+    ):
+        train(build("xception", 32, 0), separable(4), separable(4), Recipe(1, 1), seed=0, name="xception")
+
+
+def test_a_last_sample_alone_joins_the_batch_before_it():
+    seen: list[list[int]] = []
+    for count, size in ((5, 4), (9, 4), (8, 4), (10, 4), (3, 1), (1, 4), (2, 4)):
+        order = torch.Generator().manual_seed(0)
+        samples = [(torch.zeros(1), 0, number) for number in range(count)]
+        batches = _batches(samples, size, order)
+        found = [numbers.tolist() for _, _, numbers in batches]
+        assert len(batches) == len(found)
+        assert sorted(number for numbers in found for number in numbers) == list(range(count))
+        seen.append(sorted(map(len, found)))
+    assert seen == [[5], [4, 5], [4, 4], [2, 4, 4], [1, 1, 1], [1], [2]]
+
+
+def test_samples_come_in_the_same_order_however_the_last_is_batched():
+    samples = [(torch.zeros(1), 0, number) for number in range(9)]
+    loaders = (
+        _batches(samples, 4, torch.Generator().manual_seed(3)),
+        DataLoader(samples, 4, shuffle=True, generator=torch.Generator().manual_seed(3)),
+    )
+    joined, plain = ([int(n) for _ in range(2) for *_, batch in each for n in batch] for each in loaders)
+    assert joined == plain
+
+
+def test_a_trial_of_training_leaves_no_trace():
+    detector = build("resnet", 32, seed=0)
+    before, drawn = copy.deepcopy(detector.state_dict()), torch.random.get_rng_state()
+    detector.eval()
+    try_training(detector, torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0)))
+    assert all(torch.equal(tensor, before[name]) for name, tensor in detector.state_dict().items())
+    assert not any(module.training for module in detector.modules())
+    assert torch.equal(torch.random.get_rng_state(), drawn)

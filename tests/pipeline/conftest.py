@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from small import REPOSITORY, TALKS, change, film, run
+from small import REPOSITORY, TALKS, change, film, project_files, run
 
 
 @pytest.fixture(scope="session")
@@ -17,8 +17,7 @@ def clone(tmp_path_factory) -> Path:
 
 def cloned(folder: Path) -> Path:
     """What git would give a stranger, with the uncommitted state of tracked files."""
-    listed = run("git", "ls-files", "-co", "--exclude-standard", folder=REPOSITORY).stdout.split("\n")
-    for name in filter(None, listed):
+    for name in project_files():
         if (REPOSITORY / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(REPOSITORY / name, folder / name)  # with its time, which make looks at
@@ -29,7 +28,8 @@ def cloned(folder: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def study(clone) -> Path:
-    done = run("dvc", "repro", folder=clone)
+    """The clone with its study, as `make` runs it."""
+    done = run("python", "-m", "rrlib", "run", "--workers", "2", folder=clone)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     return clone
 

@@ -26,6 +26,7 @@ FEW = {
     "compiled": False,
     "retrain": False,
     "distance": "linf",
+    "threshold": 0.5,
     "tolerances": [0.01, 0.1, 0.5],
     "sources": {},
     "datasets": {
@@ -40,6 +41,7 @@ FEW = {
     },
     "epsilons": [0, 0.01, 0.2],
     "highlight": {"epsilon": 0.01, "tolerance": 0.1, "attack": "pgd"},
+    "damage": {"jpeg": [50], "h264": [28]},
     "detectors": {
         "resnet": {"architecture": "resnet", "input_size": 32, "seed": 0, "training": {"epochs": 2}},
         "meso4": {"architecture": "meso4", "input_size": 32, "seed": 0, "training": {"epochs": 1}},
@@ -76,6 +78,16 @@ SAMPLES = {"synthetic": 32, "moving": 16}
 def run(*command: str, folder: Path) -> subprocess.CompletedProcess:
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "DVC_NO_ANALYTICS": "1"}
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+
+
+def project_files() -> list[str]:
+    """The files of the project from its root: those that git does not ignore or, of a ZIP, all but what is made."""
+    listed = run("git", "ls-files", "-co", "--exclude-standard", folder=REPOSITORY)
+    if listed.returncode == 0 and (REPOSITORY / ".git").exists():
+        return listed.stdout.split("\n")[:-1]
+    made = {".venv", "outputs", "__pycache__", "cache", "tmp"}
+    found = (path.relative_to(REPOSITORY) for path in REPOSITORY.rglob("*") if path.is_file())
+    return sorted(path.as_posix() for path in found if not made & set(path.parts))
 
 
 def film(folder: Path) -> None:

@@ -27,7 +27,7 @@ def place(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("place")
     for name in ("rrlib", "book"):
         shutil.copytree(REPOSITORY / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("dvc.yaml", "params.yaml", ".dvcignore"):
+    for name in ("dvc.yaml", ".dvcignore"):
         shutil.copy(REPOSITORY / name, folder / name)
     run("git", "init", "--quiet", folder=folder)
     run("dvc", "init", "--quiet", folder=folder)

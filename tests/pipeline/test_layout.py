@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ ROOT = Path(__file__).resolve().parents[2] / "rrlib"
 FLOORS = [
     "errors",
     "files",
+    "text",
     "devices",
     "entries",
     "metrics",
@@ -21,7 +23,7 @@ FLOORS = [
     "sources",
     "evaluation",
 ]
-FLOORS += ["analysis", "study", "plan", "report", "__main__"]
+FLOORS += ["analysis", "study", "plan", "report", "cluster", "__main__"]
 
 
 def files(part: str) -> list[Path]:
@@ -71,3 +73,9 @@ def test_a_door_opens_to_all_that_it_names(door):
     module = importlib.import_module("rrlib" if door == ROOT else f"rrlib.{door.name}")
     assert module.__all__
     assert all(hasattr(module, name) for name in module.__all__)
+
+
+def test_no_test_reads_the_study_that_a_user_may_have_changed():
+    live = re.compile(r"""(REPOSITORY|ROOT) / ["']params\.yaml""")
+    tests = Path(__file__).resolve().parents[1]
+    assert not [path.name for path in tests.rglob("*.py") if live.search(path.read_text(encoding="utf-8"))]

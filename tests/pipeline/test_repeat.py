@@ -7,7 +7,18 @@ from small import hashes, run
 
 pytestmark = pytest.mark.slow
 MADE = ["outputs/tables/**/*.parquet", "outputs/notebooks/**/*.ipynb", "outputs/checkpoints/**/*.safetensors"]
-PAGES = ["figure1", "index", "linearity", "dataset-page", "dataset-page-video", "pages", "pages-video"]
+PAGES = [
+    "figure1",
+    "index",
+    "linearity",
+    "choose",
+    "damage-page",
+    "transfer-page",
+    "dataset-page",
+    "dataset-page-video",
+    "pages",
+    "pages-video",
+]
 
 
 def test_equal_inputs_give_equal_bytes(study, tmp_path):

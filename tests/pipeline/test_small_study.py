@@ -9,6 +9,8 @@ import pytest
 from bs4 import BeautifulSoup
 from small import FEW, SAMPLES, cells, change, first_table, hashes, run, stages_run, table
 
+from rrlib.report import card_files
+
 pytestmark = pytest.mark.slow
 EACH = pytest.mark.parametrize("cell", cells(), ids="-".join)
 
@@ -61,11 +63,22 @@ def test_the_book_says_whether_rr_is_closer_to_linear_on_video(study):
 
 
 def test_pages_with_drawn_data_say_so(study):
-    single = [study / f"outputs/book/{name}.html" for name in ("index", "figure1", "linearity")]
+    single = [
+        study / f"outputs/book/{name}.html"
+        for name in ("index", "figure1", "linearity", "choose", "damage", "transfer")
+    ]
     made = "outputs/book/detectors/*/*/*.html"
     pages = [*study.glob("outputs/book/datasets/*.html"), *study.glob(made), *single]
-    assert len(pages) == 2 + (2 + 4) + (1 + 2) + 3
+    assert len(pages) == 2 + (2 + 4) + (1 + 2) + 6
     assert all("Synthetic data." in page.read_text() for page in pages)
+
+
+def test_every_detector_has_a_whole_card_in_the_book(study):
+    for dataset, detector in {cell[:2] for cell in cells()}:
+        html = BeautifulSoup(page_of(study, dataset, detector, "detector").read_text(), "html.parser")
+        (link,) = html.select('a[href$="-card.yaml"]')
+        card = card_files.read(page_of(study, dataset, detector, "detector").parent / link["href"])
+        assert (card["detector"]["dataset"], card["detector"]["name"]) == (dataset, detector)
 
 
 def test_nothing_changed_means_nothing_runs(study):
@@ -90,7 +103,15 @@ def test_make_with_nothing_changed_runs_nothing_and_names_the_first_page(study):
     assert "page " not in made.stderr
 
 
-TOLD = {"results", "figure1", "linearity", "index", "book"}  # and numbers, once there are other results
+TOLD = {
+    "results",
+    "cards",
+    "figure1",
+    "linearity",
+    "choose",
+    "index",
+    "book",
+}  # and numbers, once there are other results
 
 
 def planned(study: Path, **parameters: object) -> set[str]:
@@ -104,12 +125,13 @@ def planned(study: Path, **parameters: object) -> set[str]:
 def test_other_steps_rerun_what_images_are_measured_with_and_what_tells_it(study):
     attacks = FEW["attacks"] | {"pgd": {"rule": "pgd", "steps": 2}}
     measured = {f"{stage}@synthetic-{detector}" for stage in ("measure", "pages") for detector in ("resnet", "meso4")}
-    assert planned(study, attacks=attacks) == {"fetch"} | measured | TOLD
+    assert planned(study, attacks=attacks) == {"fetch", "transfer@synthetic", "transfer-page"} | measured | TOLD
 
 
 def test_another_attack_on_clips_leaves_images_alone(study):
     attacks = FEW["video"]["attacks"] | {"pgd": {"rule": "pgd", "steps": 2}}
-    measured = {"measure-video@moving-gru", "pages-video@moving-gru"}
+    measured = {"measure-video@moving-gru", "pages-video@moving-gru", "transfer-video@moving"}
+    measured |= {"damage-page", "transfer-page"}
     assert planned(study, video=FEW["video"] | {"attacks": attacks}) == {"fetch"} | measured | TOLD
 
 
@@ -117,6 +139,12 @@ def test_another_tolerance_measures_nothing(study):
     stages = planned(study, tolerances=[0.05, 0.1])
     assert stages
     assert not [name for name in stages if name.startswith(("measure", "checkpoint", "dataset@", "dataset-video@"))]
+
+
+def test_another_threshold_measures_nothing(study):
+    stages = planned(study, threshold={"fpr": 0.1})
+    assert {"thresholds", "figure1", "pages@synthetic-resnet"} <= stages
+    assert not [name for name in stages if name.startswith(("measure", "checkpoint", "results"))]
 
 
 def test_a_wrong_name_stops_before_anything_runs(study):

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import save_file
 
 from rrlib import attacks
 from rrlib import study as stages
@@ -118,6 +119,21 @@ def test_images_attacked_again_are_those_of_the_table(trained):
     with torch.no_grad():
         p_fake = stages.load_detector(trained, "faces", "small").detector(attacked).softmax(dim=1)[:, 1]
     assert p_fake.tolist() == pytest.approx(table["p_attacked"].tolist(), abs=1e-5)
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "other", "outside", "nan"])
+def test_what_was_kept_of_a_look_and_is_damaged_is_made_again(trained, damage):
+    table = stages.table_of(trained, CELL).query("epsilon == 0.05")["sample"].tolist()[:2]
+    _, first = stages.attack_again(trained, CELL, table, 0.05)
+    (kept,) = paths.measured_folder("faces", "small").glob("*.safetensors")
+    whole = kept.read_bytes()
+    if damage in ("cut", "empty"):
+        kept.write_bytes(whole[:200] if damage == "cut" else b"")
+    else:
+        other = {"other": first[:1], "outside": (first + 0.2).clamp(0, 1), "nan": first * float("nan")}[damage]
+        save_file({"attacked": other.contiguous()}, kept)
+    assert torch.equal(stages.attack_again(trained, CELL, table, 0.05)[1], first)
+    assert kept.read_bytes() == whole
 
 
 def test_a_checkpoint_that_was_not_made_is_named(small_study):

@@ -9,4 +9,5 @@ SETTINGS = {
     "compiled": False,
     "retrain": False,
     "distance": "linf",
+    "threshold": 0.5,
 }

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from rrlib import files
 from rrlib.datasets.synthetic import plan
 from rrlib.datasets.synthetic.camera import Camera, shoot
 from rrlib.datasets.synthetic.face import render
@@ -64,8 +65,13 @@ def draw_shot(shot: Shot, *, size: int, seed: int, strength: float) -> np.ndarra
 def _write_one(folder: Path, size: int, seed: int, strength: float, shot: Shot) -> None:
     path = folder / f"{shot.name}.png"
     unfinished = path.with_suffix(".unfinished")
-    Image.fromarray(draw_shot(shot, size=size, seed=seed, strength=strength)).save(unfinished, "PNG")
-    os.replace(unfinished, path)
+    drawn = Image.fromarray(draw_shot(shot, size=size, seed=seed, strength=strength))
+    try:
+        with files.writing(path):
+            drawn.save(unfinished, "PNG")
+            os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def check(size: int, images: dict[str, int], seed: int, strength: float) -> None:

@@ -1,0 +1,107 @@
+"""The command of a stage, run on a worker: forked from a process that has the imports of all commands behind it."""
+
+import multiprocessing
+import os
+import runpy
+import shlex
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from multiprocessing import forkserver
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+import distributed
+
+from rrlib.report import kernels
+
+OURS = ["python", "-m", "rrlib"]
+SHELL = "/bin/sh"
+PATIENCE = 5  # seconds for a command to tidy up
+_warming = threading.Lock()
+_running: set[BaseProcess] = set()
+SHOWN = 3  # lines at the end of the log that are told when a command fails
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended: its exit code, the seconds that it took, and the last lines that it printed."""
+
+    code: int
+    seconds: float
+    last: tuple[str, ...]
+
+
+class Killed(Exception):
+    """A signal ended the command, as where memory runs out: it may go well when it is tried again."""
+
+
+def warm(environment: Mapping[str, str]) -> None:
+    """Start the process that commands are forked from (on Linux), with variables that libraries read when they load.
+
+    What is there already stays; so the first call of a process decides the variables.
+    """
+    if not kernels.FORKS:
+        os.environ.update(environment)
+        return
+    with _warming:
+        before = dict(os.environ)
+        os.environ.update({**kernels.settings(), **environment})
+        try:
+            forkserver.set_forkserver_preload(["rrlib.cluster.preload"])
+            forkserver.ensure_running()
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+
+
+def run(command: str, log: Path, environment: Mapping[str, str], gpus: int) -> Ended:
+    """Run a command in the working directory, what it prints in the file `log`; Dask calls this on a worker.
+
+    `environment` is for `warm`. Of several `gpus` the command sees the one whose number its worker has. A command that
+    is no `python -m rrlib …` runs in a shell. Raises Killed when a signal ended the command.
+    """
+    worker = distributed.get_worker().name
+    own = {"CUDA_VISIBLE_DEVICES": str(worker % gpus)} if gpus > 1 and isinstance(worker, int) else {}
+    begun = time.monotonic()
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_bytes(b"")
+    warm(environment)
+    context = multiprocessing.get_context("forkserver" if kernels.FORKS else "spawn")
+    process = context.Process(target=_become, args=(command, log, own))  # type: ignore[attr-defined]
+    process.start()
+    _running.add(process)
+    process.join()
+    _running.discard(process)
+    code = process.exitcode or 0
+    if code < 0:
+        raise Killed(f"signal {-code} ended it")
+    lines = log.read_text(errors="replace").replace("\r", "\n").splitlines()
+    return Ended(code, time.monotonic() - begun, tuple(line for line in lines if line.strip())[-SHOWN:])
+
+
+def end_all() -> None:
+    """End the commands that run in this process's workers, as when the run is interrupted."""
+    for process in list(_running):
+        process.terminate()
+    for process in list(_running):
+        process.join(PATIENCE)
+        process.kill()
+
+
+def _become(command: str, log: Path, own: dict[str, str]) -> None:
+    """Be the command, in a process of its own."""
+    if kernels.FORKS:
+        kernels.end_with(os.getppid())
+    os.setsid()  # Ctrl-C is for the run, which then ends its commands
+    os.environ.update(own)
+    with log.open("wb", buffering=0) as out:
+        os.dup2(out.fileno(), sys.stdout.fileno())
+        os.dup2(out.fileno(), sys.stderr.fileno())
+    words = shlex.split(command)
+    if words[: len(OURS)] != OURS:
+        os.execv(SHELL, [SHELL, "-c", command])
+    sys.argv = ["rrlib", *words[len(OURS) :]]
+    runpy.run_module("rrlib", run_name="__main__", alter_sys=True)

@@ -1,0 +1,26 @@
+"""Imported by the process that commands are forked from, which so has the imports of all of them behind it.
+
+Libraries are loaded here and not used: nothing runs beside the one thread, so a fork is safe.
+"""
+
+import gc
+import os
+import pkgutil
+
+import matplotlib.pyplot  # noqa: F401
+import nbclient  # noqa: F401
+import pyarrow.parquet  # noqa: F401
+import torchmetrics  # noqa: F401
+
+import rrlib
+from rrlib.report import kernels, notebooks
+
+kernels.end_with(os.getppid())
+notebooks.papermill()
+import ipykernel.kernelapp  # noqa: E402, F401 - before it, papermill's progress bar warns that a widget is missing
+
+for module in pkgutil.walk_packages(rrlib.__path__, "rrlib."):
+    if module.name.split(".")[1] not in ("__main__", "cluster") and not module.name.endswith(".warm"):
+        __import__(module.name)
+gc.collect()
+gc.freeze()  # collections in the commands leave alone what they share

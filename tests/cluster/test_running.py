@@ -1,0 +1,183 @@
+"""A small pipeline of shell commands, run by Dask for DVC: the same as `dvc repro` leaves, side by side."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+from dvc.repo import Repo
+
+from rrlib import cluster
+from rrlib.errors import InputError
+
+# each run of a command leaves a line in `ran`, which DVC knows nothing of
+CHAIN = {
+    "one": {"cmd": "echo one >> ran; cat given > a", "deps": ["given"], "outs": ["a"]},
+    "two": {"cmd": "echo two >> ran; cat a a > b", "deps": ["a"], "params": ["factor"], "outs": ["b"]},
+    "apart": {"cmd": "echo apart >> ran; echo apart > c", "params": ["other"], "outs": ["c"]},
+}
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """A function that makes a DVC project of some stages and makes it the working directory."""
+
+    def make(stages: dict, name: str = "project") -> Path:
+        folder = tmp_path / name
+        folder.mkdir()
+        Repo.init(folder, no_scm=True).close()
+        folder.joinpath("given").write_text("given\n")
+        folder.joinpath("params.yaml").write_text("factor: 1\nother: 1\n")
+        folder.joinpath("dvc.yaml").write_text(yaml.safe_dump({"stages": stages}))
+        monkeypatch.chdir(folder)
+        return folder
+
+    return make
+
+
+def ran(folder: Path) -> list[str]:
+    """The commands that ran since the last call, sorted."""
+    path = folder / "ran"
+    found = sorted(path.read_text().split()) if path.exists() else []
+    path.unlink(missing_ok=True)
+    return found
+
+
+def test_runs_what_is_stale_and_nothing_else(place):
+    folder = place(CHAIN)
+    assert sorted(cluster.run(workers=2)) == ran(folder) == ["apart", "one", "two"]
+    assert folder.joinpath("b").read_text() == "given\ngiven\n"
+    assert cluster.run(workers=2) == ran(folder) == []
+    folder.joinpath("params.yaml").write_text("factor: 2\nother: 1\n")
+    assert cluster.run(workers=2) == ran(folder) == ["two"]
+    folder.joinpath("given").write_text("other\n")
+    assert sorted(cluster.run(workers=2)) == ran(folder) == ["one", "two"]
+    folder.joinpath("b").unlink()
+    cluster.run(workers=2)
+    assert folder.joinpath("b").read_text() == "other\nother\n"
+
+
+def test_leaves_what_dvc_repro_leaves(place):
+    by_dvc = place(CHAIN, "by-dvc")
+    with Repo() as repo:
+        repo.reproduce()
+    ours = place(CHAIN, "ours")
+    cluster.run(workers=3)
+    assert yaml.safe_load(ours.joinpath("dvc.lock").read_text()) == yaml.safe_load(
+        by_dvc.joinpath("dvc.lock").read_text()
+    )
+    with Repo() as repo:
+        assert repo.status() == {}
+
+
+def test_what_ran_before_is_restored_from_the_cache_of_dvc(place):
+    folder = place(CHAIN)
+    cluster.run(workers=2)
+    folder.joinpath("given").write_text("other\n")
+    cluster.run(workers=2)
+    ran(folder)
+    folder.joinpath("given").write_text("given\n")
+    assert cluster.run(workers=2) == ran(folder) == []
+    assert folder.joinpath("b").read_text() == "given\ngiven\n"
+
+
+def test_stages_that_do_not_rest_on_each_other_run_side_by_side(place):
+    wait = "touch {0}.here; for i in $(seq 200); do test -f {1}.here && exec touch {0}; sleep .05; done; exit 1"
+    meet = {
+        mine: {"cmd": wait.format(mine, other), "outs": [mine]}
+        for mine, other in (("left", "right"), ("right", "left"))
+    }
+    place(meet)
+    assert sorted(cluster.run(workers=2)) == ["left", "right"]
+
+
+def test_a_failure_is_told_with_its_last_words_and_its_log(place):
+    folder = place(CHAIN | {"one": CHAIN["one"] | {"cmd": "echo reason; exit 3"}})
+    with pytest.raises(InputError, match=re.escape("one: reason (outputs/logs/one.log)")):
+        cluster.run(workers=1, keep_going=True)
+    assert ran(folder) == ["apart"]
+    folder.joinpath("dvc.yaml").write_text(yaml.safe_dump({"stages": CHAIN}))
+    assert cluster.run(workers=1) == ran(folder) == ["one", "two"]
+
+
+def test_after_a_failure_nothing_new_begins_unless_told_to_keep_going(place):
+    fails = {"cmd": "echo fails >> ran; exit 1", "outs": ["x"]}
+    later = {"cmd": "echo later >> ran; cat c > d", "deps": ["c"], "outs": ["d"]}
+    apart = CHAIN["apart"] | {"cmd": "echo apart >> ran; sleep 1; echo apart > c"}
+    folder = place({"fails": fails, "apart": apart, "later": later})
+    with pytest.raises(InputError, match=re.escape("fails: exit code 1 (outputs/logs/fails.log)")):
+        cluster.run(workers=2)
+    assert ran(folder) == ["apart", "fails"]  # what was at work is kept
+    with pytest.raises(InputError):
+        cluster.run(workers=2, keep_going=True)
+    assert ran(folder) == ["fails", "later"]
+
+
+def test_a_command_that_a_signal_ends_is_tried_three_times(place):
+    folder = place({"dies": {"cmd": "echo dies >> ran; kill -9 $$", "outs": ["x"]}})
+    message = "dies: signal 9 ended it, 3 times; free memory or run with fewer --workers (outputs/logs/dies.log)"
+    with pytest.raises(InputError, match=re.escape(message)):
+        cluster.run(workers=1)
+    assert ran(folder) == ["dies"] * 3
+
+
+def test_two_runs_at_once_are_refused(place):
+    place(CHAIN)
+    with Repo() as repo, repo.lock, pytest.raises(InputError, match="another run or DVC command is at work"):
+        cluster.run(workers=1)
+
+
+def test_a_killed_run_leaves_no_process_and_loses_nothing_that_was_finished(place):
+    slow = {"cmd": "echo $$ > slow.pid; exec sleep 60", "deps": ["b"], "outs": ["s"]}
+    folder = place(CHAIN | {"slow": slow})
+    main = subprocess.Popen([sys.executable, "-c", "from rrlib import cluster; cluster.run(workers=2)"])
+    pid = folder / "slow.pid"
+    for _ in range(600):
+        if pid.exists() and pid.read_text().strip():
+            break
+        time.sleep(0.1)
+    main.send_signal(signal.SIGKILL)
+    main.wait()
+    for _ in range(50):
+        if not Path(f"/proc/{int(pid.read_text())}").exists():
+            break
+        time.sleep(0.1)
+    else:
+        os.kill(int(pid.read_text()), signal.SIGKILL)
+        pytest.fail("the command outlived its run by 5 s")
+    assert ran(folder) == ["apart", "one", "two"]
+    folder.joinpath("dvc.yaml").write_text(yaml.safe_dump({"stages": CHAIN | {"slow": slow | {"cmd": "cat b > s"}}}))
+    assert cluster.run(workers=2) == ["slow"]
+    assert ran(folder) == []  # the others were restored
+
+
+def test_workers_of_a_cluster_run_the_stages(place):
+    folder = place(CHAIN)
+    start = [sys.executable, "-m", "dask"]
+    file = ["--scheduler-file", "cluster.json", "--no-dashboard"]
+    scheduler = subprocess.Popen([*start, "scheduler", *file, "--host", "127.0.0.1", "--port", "0"])
+    worker = subprocess.Popen([*start, "worker", *file, "--nthreads", "1", "--no-nanny"])
+    try:
+        for _ in range(300):
+            if folder.joinpath("cluster.json").exists():
+                break
+            time.sleep(0.1)
+        address = yaml.safe_load(folder.joinpath("cluster.json").read_text())["address"]
+        assert sorted(cluster.run(scheduler=address)) == ran(folder) == ["apart", "one", "two"]
+    finally:
+        for process in (worker, scheduler):
+            process.terminate()
+            process.wait(20)
+    assert folder.joinpath("b").read_text() == "given\ngiven\n"
+
+
+def test_a_scheduler_that_does_not_answer_is_one_sentence(place, monkeypatch):
+    place(CHAIN)
+    monkeypatch.setattr("rrlib.cluster.running.PATIENCE", 1)
+    with pytest.raises(InputError, match=r"the scheduler tcp://127\.0\.0\.1:9 gives no worker \(.*\); start both as"):
+        cluster.run(scheduler="tcp://127.0.0.1:9")
