@@ -1,6 +1,7 @@
 """The benchmark counts what it says, and compares attacks that are the same."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -111,3 +112,28 @@ def test_the_throughput_of_this_sweep_and_of_torchattacks_is_told(monkeypatch, c
         assert float(speed) > 0
         assert float(ratio) > 0
         assert 0 < float(share.rstrip("%")) <= 100
+
+
+class Line(nn.Module):
+    """A linear detector: every attack that follows its gradient finds the worst case."""
+
+    def forward(self, x):
+        z = ((x - 0.5) * torch.ones(3, 8, 8)).flatten(1).sum(1)
+        return torch.stack([-z, z], dim=1)
+
+
+@pytest.mark.parametrize(("rule", "gap"), [("pgd", 0.0), ("noise", 1.0)])
+def test_a_gap_is_what_a_longer_search_finds_beyond_the_study(monkeypatch, rule, gap):
+    import tightness
+
+    from rrlib import attacks, evaluation
+
+    x = 0.5 + 0.0005 * torch.ones(4, 3, 8, 8)  # a margin of 0.2 logits
+    data = evaluation.labelled((x, torch.ones(4, dtype=torch.long)))
+    shorter = {"shift, longer": attacks.rule("shift", steps=4, schedule="apgd")}
+    monkeypatch.setattr(tightness, "LONGER", shorter)
+    asked = SimpleNamespace(epsilons=[0, 0.02], tolerances=[0.3], distance="linf", seed=0, fold=True)
+    names = {"dataset": "d", "detector": "line", "attacks": "", "shift": ""}
+    (row,) = tightness.rows(Line(), data, [0, 1, 2], {rule: attacks.rule(rule)}, asked, names).to_dict("records")
+    assert (row["samples"], row["gap in RR"], row["gap in RA"]) == (3, gap, gap)
+    assert row["searched"] == (3 if gap else 0)  # pgd has turned all three over as far as any tolerance asks

@@ -15,7 +15,7 @@ from rrlib import analysis, files, study
 from rrlib.analysis import guardrails, rules, summary
 from rrlib.detectors import checkpoints
 from rrlib.errors import InputError
-from rrlib.report import card_files, judging
+from rrlib.report import card_files, judging, trusted
 from rrlib.report.provenance import PACKAGES
 from rrlib.study import paths
 
@@ -53,7 +53,8 @@ def content(
     """
     epsilon = found.highlight.epsilon if epsilon is None else epsilon
     about = _about_detector(dataset, detector)
-    worst = analysis.worst_case(study.judged(found, table))
+    table = study.judged(found, table)
+    worst = analysis.worst_case(table)
     clean = analysis.clean_performance(worst, confidence=confidence).iloc[0]
     bands = analysis.bands_over_epsilon(worst, budget, confidence)
     here = bands[bands["epsilon"] == epsilon]
@@ -82,7 +83,10 @@ def content(
             "worst_case": left,
             "guardrail": {row["on"]: _promise(row, budget, confidence) for _, row in here.iterrows()},
             "guardrail_over_epsilon": curve.to_dict("records"),
-            "does_not_show": _not_shown(found, dataset, (about["calibration"] or {}).get("none"), clean, here),
+            "does_not_show": [
+                *filter(None, [trusted.on_a_card(found, dataset, detector, table, worst)]),
+                *_not_shown(found, dataset, (about["calibration"] or {}).get("none"), clean, here),
+            ],
             "made_with": {"rrlib": rrlib.__version__, **{package: version(package) for package in PACKAGES}},
         }
     )

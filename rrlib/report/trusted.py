@@ -74,6 +74,17 @@ def distrusted(
     return trust.distrusted(lists)
 
 
+def on_a_card(
+    found: study.Study, dataset: str, detector: str, table: pd.DataFrame, worst: pd.DataFrame | None = None
+) -> str:
+    """What a card says: why the attacks cannot be trusted, that it was not asked, or nothing."""
+    if not study.paths.probe_path(dataset, detector).is_file():
+        return f"Whether the attacks can be trusted was not asked: `python -m rrlib trust {dataset} {detector}` does."
+    failed = trust.failing(checklist_of(found, dataset, detector, table, worst))
+    told = " ".join(f"{item.name}: {item.reason}" for item in failed)
+    return f"The attacks on it cannot be trusted, so no number here is near the truth for sure. {told}" if told else ""
+
+
 def without(table: pd.DataFrame, left_out: Collection[tuple[str, str]]) -> pd.DataFrame:
     """The rows that may take part in a finding: those of no (data set, detector) in `left_out`.
 

@@ -14,6 +14,7 @@ from small import FEW
 from rrlib import analysis, detectors, study
 from rrlib.detectors import checkpoints
 from rrlib.errors import InputError
+from rrlib.evaluation import probe
 from rrlib.report import card_files, cards
 from rrlib.study import paths
 
@@ -149,3 +150,18 @@ def test_the_commit_is_put_in_where_there_is_one(tmp_path, monkeypatch):
     assert card_files.committed({}) == {"commit": git("rev-parse", "HEAD"), "uncommitted_changes": False}
     (tmp_path / "file").write_text("2")
     assert card_files.committed({})["uncommitted_changes"]
+
+
+def test_a_card_says_first_whether_the_attacks_can_be_trusted(here, monkeypatch):
+    table = attacked(300)
+    first = cards.content(here, "synthetic", "meso4", table)["does_not_show"][0]
+    assert first == ("Whether the attacks can be trusted was not asked: `python -m rrlib trust synthetic meso4` does.")
+    fine = {"gradient": True, "loss_gradient": True, "slope_error": 0.0, "rise": 1.0, "rising": 1.0}
+    fine |= {"unbounded_low": 0.0, "unbounded_high": 1.0, "square": 0.0, "long": 0.0}
+    some = table.drop_duplicates("sample").head(24)[["sample", "group", "label", "p_clean"]]
+    some = some.assign(**dict.fromkeys(["p_again", "long_low", "long_high"], some["p_clean"]), **fine)
+    for probed, said in ((some, False), (some.assign(gradient=False), True)):
+        probe.write(paths.probe_path("synthetic", "meso4"), probed, {"epsilon": 0.01})
+        first = cards.content(here, "synthetic", "meso4", table)["does_not_show"][0]
+        assert first.startswith("The attacks on it cannot be trusted") == said
+        assert ("gradients are there: 24 of 24 samples have a gradient that is zero" in first) == said
