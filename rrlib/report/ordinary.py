@@ -28,7 +28,8 @@ def finding(found: pd.DataFrame, tolerance: float) -> str:
     """Markdown: what damage costs, from `analysis.losses.losses` of the damage of all data sets; one family."""
     fit = found[found["detects"]]
     if fit.empty:
-        return "**No detector of this study is known to detect, so there is nothing that damage could cost.**"
+        said = ["**No detector of this study is known to detect, so there is nothing that damage could cost.**"]
+        return "\n\n".join([*said, *grey_lines(found)])
     counts = fit["verdict"].value_counts()
     costs, keeps, open_ = (int(counts.get(word, 0)) for word in (HOLDS, DOES_NOT_HOLD, UNDECIDED))
     said = [

@@ -45,7 +45,8 @@ def finding(found: pd.DataFrame, attack: str, epsilon: float, own: pd.DataFrame)
         return "**The study singles out ε = 0, where nothing is attacked, so nothing can carry over.**"
     fit = found[found["detects"].astype(bool)]
     if fit.empty:
-        return "**This study holds no two detectors of one data set that detect, so nothing can carry over.**"
+        said = ["**This study holds no two detectors of one data set that detect, so nothing can carry over.**"]
+        return "\n\n".join([*said, *(grey_lines(found) if len(found) else [])])
     counts = fit["verdict"].value_counts()
     costs, keeps, open_ = (int(counts.get(word, 0)) for word in (HOLDS, DOES_NOT_HOLD, UNDECIDED))
     said = [
