@@ -62,14 +62,22 @@ def parsing(path: Path | str, what: str, advice: str) -> Iterator[None]:
 
 
 def _one_line(message: str) -> str:
-    if len(message) > MOST_SAID:
-        message = f"{message[: 2 * MOST_SAID // 3]} … {message[3 - MOST_SAID // 3 :]}"
+    message = _cut(message)
     if message.isprintable():
         return message
-    return "".join(
-        letter.encode("unicode_escape").decode() if unicodedata.category(letter) in UNPRINTABLE else letter
-        for letter in message
+    # escaped, it is longer
+    return _cut(
+        "".join(
+            letter.encode("unicode_escape").decode() if unicodedata.category(letter) in UNPRINTABLE else letter
+            for letter in message
+        )
     )
+
+
+def _cut(message: str) -> str:
+    if len(message) <= MOST_SAID:
+        return message
+    return f"{message[: 2 * MOST_SAID // 3]} … {message[3 - MOST_SAID // 3 :]}"
 
 
 def _reason(error: BaseException) -> str:
