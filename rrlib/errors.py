@@ -61,9 +61,18 @@ def parsing(path: Path | str, what: str, advice: str) -> Iterator[None]:
         raise InputError(f"{path} is not {what} ({_reason(error)}); {advice}") from error
 
 
+def is_one_line(text: str) -> bool:
+    """Whether a text can be printed, and ends no line.
+
+    >>> is_one_line("é.png"), is_one_line("a\\r.png")
+    (True, False)
+    """
+    return text.isprintable() or not any(unicodedata.category(letter) in UNPRINTABLE for letter in text)
+
+
 def _one_line(message: str) -> str:
     message = _cut(message)
-    if message.isprintable():
+    if is_one_line(message):
         return message
     # escaped, it is longer
     return _cut(

@@ -1,10 +1,13 @@
 """What is fuzzed: for each kind of file its seeds, its damages, the function that reads it, and what it may cost."""
 
+import os
 import random
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 
 from rrlib import datasets, detectors, study
 from rrlib.datasets import images, layouts, video
@@ -13,6 +16,7 @@ from rrlib.evaluation import store, tables
 from rrlib.plan import timing
 from rrlib.sources import catalogue, state, table
 from rrlib.sources import hub as hub_source
+from rrlib.sources.download import Patience
 from rrlib.sources.unpack import unpack
 from tests.fuzz import formats, seeds
 from tests.fuzz.mutations import of_bytes
@@ -135,6 +139,33 @@ def _hub(path: Path) -> None:
     detectors.load(path, "hub:model", 32)
 
 
+class _Answer(BaseHTTPRequestHandler):
+    """The file's content, whatever is asked."""
+
+    def do_GET(self) -> None:
+        content = Path("answer.json").read_bytes()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_: object) -> None:
+        """Says nothing."""
+
+
+def _server(folder: Path) -> None:
+    """A hub on this machine."""
+    server = HTTPServer(("127.0.0.1", 0), _Answer)
+    os.environ["HF_ENDPOINT"] = f"http://127.0.0.1:{server.server_port}"
+    Thread(target=server.serve_forever, daemon=True).start()
+
+
+def _answer(path: Path) -> None:
+    source = catalogue.Source("x", "x.yaml", **seeds.SOURCE, hub=catalogue.Hub(f"owner/{path.name}", "model"))
+    hub_source.resolve(source, patience=Patience(attempts=1, backoff=0))
+
+
 def _report(path: Path) -> None:
     datasets.clip_report(path.parent)
 
@@ -213,6 +244,7 @@ KINDS = {
             2400,
             0.8,
         ),
+        Kind("answer", "answer.json", seeds.answers, [_answer], formats.json_tree, 120, 0.8, prepare=_server),
         Kind(
             "receipt", "fetched.json", seeds.receipts, [lambda path: state.receipt(path.parent)], formats.json_tree, 400
         ),
