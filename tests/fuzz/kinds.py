@@ -206,7 +206,8 @@ _tiny = seeds.tiny_model
 KINDS = {
     kind.name: kind
     for kind in (
-        # a picture may have 2^26 pixels, and decoding them takes at most a GiB
+        # a picture may have 2^26 pixels, and decoding them takes at most a GiB; HDF5 itself takes one for a header that
+        # claims it, before anything of it can be looked at
         Kind("image", "case.png", seeds.images, [images.size, images.examine], formats.png, share=6000, memory=1200),
         Kind("video", "case.mp4", seeds.videos, [video.size, _video], formats.boxes, share=800, memory=1200),
         Kind("clip", "case.mkv", seeds.videos, [_clip], formats.boxes, share=800, memory=1200),
@@ -220,7 +221,7 @@ KINDS = {
         ),
         Kind("pth", "case.pth", seeds.pth_files, [_foreign], formats.pth, share=800),
         Kind("published", "case.safetensors", seeds.published_files, [_foreign], formats.safetensors, share=800),
-        Kind("h5", "case.h5", seeds.h5_files, [_keras], formats.h5, share=400, known=0.3),
+        Kind("h5", "case.h5", seeds.h5_files, [_keras], formats.h5, share=400, known=0.3, memory=1200),
         Kind(
             "manifest",
             "manifest.csv",
