@@ -61,15 +61,32 @@ def parsing(path: Path | str, what: str, advice: str) -> Iterator[None]:
         raise InputError(f"{path} is not {what} ({_reason(error)}); {advice}") from error
 
 
+def is_one_line(text: str) -> bool:
+    """Whether a text can be printed, and ends no line.
+
+    >>> is_one_line("é.png"), is_one_line("a\\r.png")
+    (True, False)
+    """
+    return text.isprintable() or not any(unicodedata.category(letter) in UNPRINTABLE for letter in text)
+
+
 def _one_line(message: str) -> str:
-    if len(message) > MOST_SAID:
-        message = f"{message[: 2 * MOST_SAID // 3]} … {message[3 - MOST_SAID // 3 :]}"
-    if message.isprintable():
+    message = _cut(message)
+    if is_one_line(message):
         return message
-    return "".join(
-        letter.encode("unicode_escape").decode() if unicodedata.category(letter) in UNPRINTABLE else letter
-        for letter in message
+    # escaped, it is longer
+    return _cut(
+        "".join(
+            letter.encode("unicode_escape").decode() if unicodedata.category(letter) in UNPRINTABLE else letter
+            for letter in message
+        )
     )
+
+
+def _cut(message: str) -> str:
+    if len(message) <= MOST_SAID:
+        return message
+    return f"{message[: 2 * MOST_SAID // 3]} … {message[3 - MOST_SAID // 3 :]}"
 
 
 def _reason(error: BaseException) -> str:

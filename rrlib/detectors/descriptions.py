@@ -77,6 +77,24 @@ def of_hub(value: object, types: Mapping[str, Collection[str]], where: str) -> D
     )
 
 
+def check_numbers(config: dict, where: str) -> None:
+    """Raise InputError, beginning with `where`, for whole numbers that no model has: building it would have no end.
+
+    >>> check_numbers({"num_hidden_layers": 12}, "mine")
+    """
+    waiting: list[tuple[str, object]] = list(config.items())
+    while waiting:
+        key, value = waiting.pop()
+        if isinstance(value, dict):
+            waiting += value.items()
+        elif isinstance(value, list):
+            waiting += [(key, each) for each in value]
+        elif isinstance(value, int) and abs(value) > _most(key):
+            raise InputError(
+                f"{where}: {key} is {shown(value)}, more than {_most(key)}; give a model that can be built"
+            )
+
+
 def shown(value: object) -> str:
     """A value for a message: as Python writes it, cut where it is long.
 
@@ -107,10 +125,12 @@ def _faults(value: object, place: str, depth: int, counted: list[int] | None = N
             yield place, f"is a text of more than {LONGEST_TEXT} characters"
     elif isinstance(value, float) and not math.isfinite(value):
         yield place, f"is {value}"
-    elif isinstance(value, int | float):
-        most = MOST_REPEATS if any(word in key for word in REPEATS) else LARGEST_NUMBER
-        if abs(value) > most:
-            yield place, f"is {shown(value)}, more than {most}"
+    elif isinstance(value, int | float) and abs(value) > _most(key):
+        yield place, f"is {shown(value)}, more than {_most(key)}"
+
+
+def _most(key: str) -> int:
+    return MOST_REPEATS if any(word in key for word in REPEATS) else LARGEST_NUMBER
 
 
 def _refused(key: str) -> bool:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from rrlib.detectors import labels as label_names
 from rrlib.detectors.contract import Modality, check_logits
-from rrlib.detectors.descriptions import of_hub, shown
+from rrlib.detectors.descriptions import check_numbers, of_hub, shown
 from rrlib.detectors.labels import Labels
 from rrlib.detectors.preprocessing import Preprocessing, from_config
 from rrlib.detectors.processors import name_of
@@ -116,6 +116,7 @@ def read_config(source: str | Path, revision: str | None = None) -> dict:
     if not isinstance(config, dict):
         raise InputError(f"{source}: its config.json holds no model; give the folder that save_pretrained wrote")
     modality(config, str(source))
+    check_numbers(config, f"{source}: its config.json")
     return config
 
 

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from rrlib import entries as yaml_files
 from rrlib.errors import InputError, parsing, unknown
-from rrlib.sources.values import hexadecimal, is_inside, keys, numbers, text
+from rrlib.sources.values import hexadecimal, is_inside, is_plain, keys, numbers, text
 
 PATH = Path("data/catalogue.yaml")
 KINDS = ("data set", "checkpoint", "split list")
@@ -241,7 +241,7 @@ def _hub(entry: object, where: str) -> Hub:
 def _file(entry: object, where: str, hub: bool) -> File:
     given = keys(entry, where, ("name",), ("url", "sha256", "size", "unpack"))
     name, url, size, unpack = given["name"], given.get("url", ""), given.get("size"), given.get("unpack", False)
-    if not isinstance(name, str) or not re.fullmatch(r"[^/\\.\0][^/\\\0]*", name):
+    if not is_plain(name):
         raise InputError(f"{where} has the name {name!r}; give a plain file name")
     if url and urlsplit(url).scheme not in SCHEMES:
         raise InputError(f"{where}: {name} has the url {url}; give one of {', '.join(SCHEMES)}, or a path")

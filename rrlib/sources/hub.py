@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -16,11 +17,13 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
+from huggingface_hub.hf_api import RepoSibling
 from huggingface_hub.utils import build_hf_headers
 
 from rrlib.errors import InputError, parsing
 from rrlib.sources.catalogue import File, Hub, Source
 from rrlib.sources.download import BUSY, PATIENT, Patience
+from rrlib.sources.values import hexadecimal, is_plain
 
 WEIGHTS = ".safetensors"
 LARGEST_CONFIG = 10_000_000  # bytes of a config.json; a thousand labels take 50,000
@@ -42,10 +45,10 @@ def resolve(source: Source, trusted: str | None = None, patience: Patience = PAT
     try:
         with parsing(f"what is said of {place}", "an answer of the hub", "check HF_ENDPOINT and run again"):
             info = _answer(lambda: _ask(hub, wanted, endpoint), patience)
-            commit, held = info.sha, {sibling.rfilename: sibling for sibling in info.siblings or ()}
+            commit, held = info.sha, {str(sibling.rfilename): sibling for sibling in info.siblings or ()}
     except InputError as error:
         raise _complaint(error, source, place, wanted) from None
-    if not commit:
+    if not isinstance(commit, str) or not re.fullmatch("[0-9a-f]{40}", commit):
         raise InputError(f"{place} names no commit; check HF_ENDPOINT and run again")
     listed = source.files or tuple(File(name) for name in _needed(held, place))
     files = []
@@ -54,10 +57,18 @@ def resolve(source: Source, trusted: str | None = None, patience: Patience = PAT
             raise InputError(f"{place} has no {file.name} at {commit}; correct {source.where}")
         known = held[file.name]
         url = hf_hub_url(hub.repository, file.name, repo_type=hub.type, revision=commit, endpoint=endpoint)
-        sha256, git = (known.lfs.sha256, None) if known.lfs else (None, known.blob_id)
-        size = known.size if file.size is None else file.size
+        sha256, git, size = _told(known, f"{place}: {file.name}")
+        size = size if file.size is None else file.size
         files.append(replace(file, url=url, sha256=file.sha256 or sha256, git=git, size=size))
     return commit, files
+
+
+def _told(known: RepoSibling, where: str) -> tuple[str | None, str | None, int | None]:
+    """(SHA-256, git's name, size) of a file as the hub tells them; InputError for what they cannot be."""
+    sha256, git, size = (known.lfs.sha256, None, known.size) if known.lfs else (None, known.blob_id, known.size)
+    if size is not None and (isinstance(size, bool) or not isinstance(size, int) or size < 0):
+        raise InputError(f"{where} has the size {size!r} on the hub; check HF_ENDPOINT and run again")
+    return hexadecimal(sha256, 64, f"{where}: sha256"), hexadecimal(git, 40, f"{where}: blobId"), size
 
 
 def _ask(hub: Hub, revision: str | None, endpoint: str | None) -> ModelInfo | DatasetInfo:
@@ -114,7 +125,7 @@ def _answer(ask: Callable[[], ModelInfo | DatasetInfo], patience: Patience) -> M
 
 
 def _needed(held: Iterable[str], place: str) -> list[str]:
-    top = sorted(name for name in held if "/" not in name)
+    top = sorted(name for name in held if is_plain(name))
     weights = [name for name in top if name.endswith(WEIGHTS)]
     pickles = [name for name in top if name.endswith(PICKLES)]
     if not weights and pickles:

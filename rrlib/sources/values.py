@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from rrlib.errors import InputError
+from rrlib.errors import InputError, is_one_line
 
 
 def is_inside(pattern: object) -> bool:
@@ -15,6 +15,15 @@ def is_inside(pattern: object) -> bool:
     if not isinstance(pattern, str) or pattern == "" or pattern.startswith("/") or ".." in pattern or "\0" in pattern:
         return False
     return all(part == "**" or "**" not in part for part in pattern.split("/"))
+
+
+def is_plain(name: object) -> bool:
+    """Whether it can be the name of a file in one folder: no way to elsewhere, nothing hidden, nothing that is no text.
+
+    >>> is_plain("a.zip"), is_plain("../a.zip"), is_plain(".a"), is_plain("a\\nb")
+    (True, False, False, False)
+    """
+    return isinstance(name, str) and re.fullmatch(r"[^/\\.\0][^/\\\0]*", name) is not None and is_one_line(name)
 
 
 def hexadecimal(value: object, digits: int, where: str) -> str | None:

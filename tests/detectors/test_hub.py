@@ -189,6 +189,14 @@ def test_a_size_that_no_weights_hold_takes_no_memory(image_folder):
     refused(image_folder, ": its config.json describes 500000")
 
 
+@pytest.mark.parametrize(
+    ("key", "most"), [("num_hidden_layers", 1000), ("hidden_size", 1_000_000), ("num_labels", 1_000_000)]
+)
+def test_a_model_without_end_is_not_begun(image_folder, key, most):
+    edited(image_folder, "config.json", **{key: 2**31})
+    refused(image_folder, f": its config.json: {key} is 2147483648, more than {most}; give a model that can be built")
+
+
 @pytest.mark.parametrize("frames", [0, -1, 2.5, "four", [4], True, 10**6])
 def test_a_number_of_frames_is_one(video_folder, frames):
     edited(video_folder, "config.json", num_frames=frames)

@@ -1,10 +1,13 @@
 """What is fuzzed: for each kind of file its seeds, its damages, the function that reads it, and what it may cost."""
 
+import os
 import random
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 
 from rrlib import datasets, detectors, study
 from rrlib.datasets import images, layouts, video
@@ -13,6 +16,7 @@ from rrlib.evaluation import store, tables
 from rrlib.plan import timing
 from rrlib.sources import catalogue, state, table
 from rrlib.sources import hub as hub_source
+from rrlib.sources.download import Patience
 from rrlib.sources.unpack import unpack
 from tests.fuzz import formats, seeds
 from tests.fuzz.mutations import of_bytes
@@ -135,6 +139,33 @@ def _hub(path: Path) -> None:
     detectors.load(path, "hub:model", 32)
 
 
+class _Answer(BaseHTTPRequestHandler):
+    """The file's content, whatever is asked."""
+
+    def do_GET(self) -> None:
+        content = Path("answer.json").read_bytes()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_: object) -> None:
+        """Says nothing."""
+
+
+def _server(folder: Path) -> None:
+    """A hub on this machine."""
+    server = HTTPServer(("127.0.0.1", 0), _Answer)
+    os.environ["HF_ENDPOINT"] = f"http://127.0.0.1:{server.server_port}"
+    Thread(target=server.serve_forever, daemon=True).start()
+
+
+def _answer(path: Path) -> None:
+    source = catalogue.Source("x", "x.yaml", **seeds.SOURCE, hub=catalogue.Hub(f"owner/{path.name}", "model"))
+    hub_source.resolve(source, patience=Patience(attempts=1, backoff=0))
+
+
 def _report(path: Path) -> None:
     datasets.clip_report(path.parent)
 
@@ -175,7 +206,8 @@ _tiny = seeds.tiny_model
 KINDS = {
     kind.name: kind
     for kind in (
-        # a picture may have 2^26 pixels, and decoding them takes at most a GiB
+        # a picture may have 2^26 pixels, and decoding them takes at most a GiB; HDF5 itself takes one for a header that
+        # claims it, before anything of it can be looked at
         Kind("image", "case.png", seeds.images, [images.size, images.examine], formats.png, share=6000, memory=1200),
         Kind("video", "case.mp4", seeds.videos, [video.size, _video], formats.boxes, share=800, memory=1200),
         Kind("clip", "case.mkv", seeds.videos, [_clip], formats.boxes, share=800, memory=1200),
@@ -189,7 +221,7 @@ KINDS = {
         ),
         Kind("pth", "case.pth", seeds.pth_files, [_foreign], formats.pth, share=800),
         Kind("published", "case.safetensors", seeds.published_files, [_foreign], formats.safetensors, share=800),
-        Kind("h5", "case.h5", seeds.h5_files, [_keras], formats.h5, share=400, known=0.3),
+        Kind("h5", "case.h5", seeds.h5_files, [_keras], formats.h5, share=400, known=0.3, memory=1200),
         Kind(
             "manifest",
             "manifest.csv",
@@ -213,6 +245,7 @@ KINDS = {
             2400,
             0.8,
         ),
+        Kind("answer", "answer.json", seeds.answers, [_answer], formats.json_tree, 120, 0.8, prepare=_server),
         Kind(
             "receipt", "fetched.json", seeds.receipts, [lambda path: state.receipt(path.parent)], formats.json_tree, 400
         ),

@@ -447,3 +447,13 @@ def dfdc_lists() -> list[bytes]:
 def celeb_lists() -> list[bytes]:
     """The list of Celeb-DF's test videos."""
     return [b"1 Celeb-real/id0_0000.mp4\n0 Celeb-synthesis/id0_id1_0000.mp4\n1 YouTube-real/00170.mp4\n"]
+
+
+def answers() -> list[bytes]:
+    """What the hub says of a model and of a data set at a commit."""
+    weights = {"rfilename": "model.safetensors", "size": 9, "blobId": "0" * 40}
+    weights["lfs"] = {"sha256": "0" * 64, "size": 9, "pointerSize": 130}
+    files = [weights, {"rfilename": "config.json", "size": 2, "blobId": "1" * 40}]
+    model = {"id": "owner/answer.json", "sha": COMMIT, "siblings": files, "tags": ["a"], "private": False}
+    more = {"pipeline_tag": "image-classification", "lastModified": "2024-01-01T00:00:00.000Z", "downloads": 3}
+    return [json.dumps(model).encode(), json.dumps(model | more | {"cardData": {"license": "mit"}}).encode()]

@@ -60,7 +60,7 @@ class Watch:
             outside = [path for path in arguments[: CHANGES[event]] if self._outside(path)]
             if outside:
                 self.seen.append(f"{event} of {outside[0]!r}")
-        elif event in RUNS or event in REACHES:
+        elif event in RUNS or (event in REACHES and "127.0.0.1" not in str(arguments)):
             self.seen.append(f"{event} {arguments!r}"[:300])
 
     def _outside(self, path: object) -> bool:
