@@ -14,6 +14,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from rrlib import files
 from rrlib.detectors import labels as label_names
 from rrlib.detectors.contract import Modality, check_logits
 from rrlib.detectors.descriptions import of_hub
@@ -105,6 +106,7 @@ def read_config(source: str | Path, revision: str | None = None) -> dict:
     without a whole revision.
     """
     file = _folder(source, revision, weights=False) / "config.json"
+    files.check_size(file)
     try:
         config = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -224,6 +226,7 @@ def check_labels(config: dict, where: str, labels: Labels | None) -> None:
 def _preprocessing(folder: Path, where: str, model_type: object) -> Preprocessing:
     for name in PREPROCESSORS:
         if (folder / name).is_file():
+            files.check_size(folder / name)
             try:
                 config = json.loads((folder / name).read_text(encoding="utf-8"))
             except (ValueError, RecursionError):
