@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rrlib.errors import InputError
 
+MOST_TEXT = 2**24  # bytes of a JSON file or list of others; what is made of them takes some eighty times as much
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 MARK = ".made-by-rrlib"  # lies in a folder that this project made, and that it may therefore remove
 
@@ -61,6 +62,14 @@ def write_text(path: Path, text: str) -> None:
     """`text` in UTF-8 as the whole of `path`, or nothing."""
     with whole(path) as unfinished:
         unfinished.write_text(text, encoding="utf-8")
+
+
+def check_size(path: Path, most: int = MOST_TEXT) -> None:
+    """Raise InputError for a file of more than `most` bytes, before it is read; who reads it tells if it is absent."""
+    with suppress(OSError):
+        size = Path(path).stat().st_size
+        if size > most:
+            raise InputError(f"{path} has {size} bytes, where {most} are the most; look at what it holds")
 
 
 def mark(folder: Path) -> None:

@@ -15,8 +15,9 @@ from matplotlib.artist import Artist
 
 from rrlib import files
 from rrlib.datasets import frames, manifest, video
+from rrlib.datasets.layouts.files import read_json
 from rrlib.datasets.synthetic import plan
-from rrlib.detectors import build, checkpoints
+from rrlib.detectors import build, checkpoints, hub
 from rrlib.errors import InputError
 from rrlib.report import figures
 
@@ -126,3 +127,27 @@ def test_a_device_that_refuses_each_byte_is_told_alike():
     said = "there cannot be written (No space left on device); make room there and run again"
     with pytest.raises(InputError, match="^" + re.escape(said) + "$"), files.writing(Path("there")):
         Path("/dev/full").write_bytes(b"a")
+
+
+def claims(path: Path, size: int) -> Path:
+    """A file of that many bytes that takes none of the disk."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "wb") as file:
+        file.truncate(size)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "read", "most"),
+    [
+        ("config.json", lambda path: hub.read_config(path.parent), files.MOST_TEXT),
+        ("preprocessor_config.json", lambda path: hub._preprocessing(path.parent, "model", "vit"), files.MOST_TEXT),
+        ("metadata.json", read_json, files.MOST_TEXT),
+        ("manifest.csv", lambda path: manifest.read(path.parent), manifest.MOST_BYTES),
+    ],
+)
+def test_a_file_of_text_that_is_larger_than_any_is_not_read(name, read, most, tmp_path):
+    path = claims(tmp_path / name, 2**42)
+    said = f"{path} has {2**42} bytes, where {most} are the most; look at what it holds"
+    with pytest.raises(InputError, match="^" + re.escape(said) + "$"):
+        read(path)

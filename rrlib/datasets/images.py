@@ -16,6 +16,7 @@ from rrlib.errors import InputError
 
 MAX_PIXELS = 2**26  # 8192 × 8192: larger headers are taken for a decompression bomb before anything is decoded
 MOST_KEPT = 2**30  # bytes
+EXAMINED = 23  # bytes a pixel of a JPEG file that is examined: the pixels of three looks at it beside the work of one
 WORK = 14  # bytes a pixel that decoding takes at its height: Pillow's four, and copies
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 PNG_END = b"IEND\xaeB`\x82"  # the last chunk's name and checksum; Pillow does not miss it when it is cut off
@@ -58,15 +59,21 @@ def examine(path: Path) -> np.ndarray:
     """As `decode`, and also refuses a JPEG file whose bits were changed, as far as `jpeg.damage` can tell."""
     path = Path(path)
     data = _read(path)
-    pixels = _decode(path, data)
-    if not data.startswith(PNG_SIGNATURE):
+    if data.startswith(PNG_SIGNATURE):
+        return _decode(path, data)
 
-        def again(changed: bytes) -> np.ndarray | None:
-            try:
-                return _decode(path, changed)
-            except InputError:
-                return None
+    def again(changed: bytes) -> np.ndarray | None:
+        try:
+            return _decode(path, changed)
+        except InputError:
+            return None
 
+    try:
+        width, height = size(path)
+    except InputError:  # what it is instead is told below
+        width = height = 0
+    with memory.DECODING.hold(EXAMINED * width * height):
+        pixels = _decode(path, data)
         if what := jpeg.damage(data, again):
             raise _damaged(path, png=False, what=what)
     return pixels

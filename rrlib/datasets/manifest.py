@@ -24,6 +24,7 @@ from rrlib.datasets.found import bad_name, shown
 from rrlib.errors import InputError
 
 NAME = "manifest.csv"
+MOST_BYTES = 2**28  # some two million rows
 COLUMNS = ("sample", "path", "label", "group", "split", "family", "sha256")
 SPLITS = ("train", "validation", "test")
 FRACTIONS = {"train": 0.6, "validation": 0.15, "test": 0.25}
@@ -57,6 +58,7 @@ def read_text(path: Path) -> pd.DataFrame:
 
     Raises InputError if the file cannot be read or a row is longer or shorter than the header.
     """
+    files.check_size(path, MOST_BYTES)
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
             header, *rows = list(csv.reader(file)) or [[]]

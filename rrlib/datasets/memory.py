@@ -1,8 +1,12 @@
 """A bound on the bytes that are decoded at once, however many threads read."""
 
+import ctypes
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+LARGE = 2**27  # bytes; of less, what the allocator keeps for later use does not matter
 
 
 class Budget:
@@ -37,9 +41,21 @@ class Budget:
             yield
         finally:
             self._own.holding = False
+            if needed >= LARGE:
+                give_back()
             with self._freed:
                 self._held -= needed
                 self._freed.notify_all()
 
 
+def give_back() -> None:
+    """Let glibc return freed memory to the system, which it was told (see the Makefile) to keep for training's sake.
+
+    Kept by each of several threads, the memory of a few large pictures would be several times that of one.
+    """
+    if trim := getattr(_C, "malloc_trim", None):  # other systems have none, and keep nothing
+        trim(0)
+
+
+_C = ctypes.CDLL(None) if os.name == "posix" else None
 DECODING = Budget(2**30)

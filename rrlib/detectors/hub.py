@@ -15,6 +15,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from rrlib import files
 from rrlib.detectors import labels as label_names
 from rrlib.detectors.contract import Modality, check_logits
 from rrlib.detectors.descriptions import check_numbers, of_hub, shown
@@ -107,6 +108,7 @@ def read_config(source: str | Path, revision: str | None = None) -> dict:
     without a whole revision.
     """
     file = _folder(source, revision, weights=False) / "config.json"
+    files.check_size(file)
     try:
         config = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -240,6 +242,7 @@ def check_labels(config: dict, where: str, labels: Labels | None) -> None:
 def _preprocessing(folder: Path, where: str, model_type: object) -> Preprocessing:
     for name in PREPROCESSORS:
         if (folder / name).is_file():
+            files.check_size(folder / name)
             try:
                 config = json.loads((folder / name).read_text(encoding="utf-8"))
             except (ValueError, RecursionError):

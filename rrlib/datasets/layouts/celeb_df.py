@@ -13,6 +13,7 @@ import pandas as pd
 from rrlib.datasets.layouts import files
 from rrlib.datasets.manifest import CLASSES
 from rrlib.errors import InputError
+from rrlib.files import check_size
 
 TEST = "List_of_testing_videos.txt"
 # folder: (label, what a name is made of, of which the named parts are the source video)
@@ -55,6 +56,7 @@ def read(source: Path, clips: str | None = None) -> pd.DataFrame:
 
 def _listed(path: Path) -> set[tuple[str, str]]:
     """(folder, name) of each video in the test list."""
+    check_size(path)
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError):

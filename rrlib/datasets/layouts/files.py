@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
+from rrlib import files
 from rrlib.errors import InputError, unknown
 
 FORMS = ("frames", "videos")
@@ -11,6 +12,7 @@ FORMS = ("frames", "videos")
 
 def read_json(path: Path) -> object:
     """What a JSON file holds; raises InputError if it cannot be read."""
+    files.check_size(path)
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
