@@ -164,9 +164,9 @@ KINDS: dict[str, Kind] = {
         "share of the side length that is lost",
         "side length kept",
         lambda s: f"{1 - s:.0%}",
-        (0.1, 0.25, 0.5),
+        (0.1, 0.5),
     ),
-    "blur": Kind(blur, 0, 64, "σ in pixels", "σ in pixels", lambda s: f"{s:g}", (0.5, 1, 2)),
+    "blur": Kind(blur, 0, 64, "σ in pixels", "σ in pixels", lambda s: f"{s:g}", (0.5, 1)),
     "noise": Kind(noise, 0, 1, "σ, pixels in [0, 1]", "σ", lambda s: f"{s:g}", (0.02, 0.05, 0.1)),
     "brightness": Kind(
         brightness,
@@ -175,7 +175,7 @@ KINDS: dict[str, Kind] = {
         "what is added to each pixel in [0, 1]",
         "added to pixels",
         lambda s: f"{s:+g}".replace("-", "−"),
-        (-0.2, -0.1, 0.1, 0.2),
+        (-0.2, 0.2),
     ),
     "h264": Kind(
         h264,
