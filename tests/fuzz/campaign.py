@@ -181,10 +181,10 @@ def _forked(action: Callable[[], None], died: Path | None = None) -> int:
 
 
 def shares(count: int, kinds: Iterable[Kind]) -> dict[str, int]:
-    """How many cases each kind gets of `count`, by its share and at least one."""
+    """How many cases each kind gets of `count`, by its share: at least one, and no fewer than `count` together."""
     kinds = list(kinds)
     total = sum(kind.share for kind in kinds)
-    return {kind.name: max(1, round(count * kind.share / total)) for kind in kinds}
+    return {kind.name: -(-count * kind.share // total) for kind in kinds}
 
 
 def damaged(

@@ -19,6 +19,8 @@ from tests.fuzz.kinds import KINDS, Kind
 REPOSITORY = Path(__file__).resolve().parents[2]
 CASES, SECONDS = 20_000, 90  # it takes half of that on a machine of 2024
 
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="other systems bound no memory and have no /proc")
+
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory) -> dict:
