@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -160,3 +161,29 @@ def test_a_name_steers_no_terminal(tmp_path, capsys):
     said = capsys.readouterr().err
     assert r"a\x1b[2J\x1b]0;title\x07.yaml is not valid YAML" in said
     assert said.removesuffix("\n").isprintable()
+
+
+STAGE = (
+    "import os, time; from rrlib.__main__ import end_with_dvc; end_with_dvc(); "
+    "print(os.getpid(), flush=True); time.sleep(60)"
+)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="tells by /proc")
+@pytest.mark.parametrize("shell", ["exec", "beside"])
+def test_a_stage_ends_when_the_dvc_that_runs_it_is_killed(shell):
+    """DVC is a process that runs the command through a shell, which may put itself in between or not."""
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY), "DVC_STAGE": "measure"}
+    command = f"{sys.executable} -c '{STAGE}'" + ("; true" if shell == "beside" else "")
+    dvc = "import subprocess, sys; subprocess.run(sys.argv[1], shell=True)"
+    run = subprocess.Popen([sys.executable, "-c", dvc, command], env=environment, stdout=subprocess.PIPE, text=True)
+    stage = Path("/proc", run.stdout.readline().strip())
+    time.sleep(1.5)
+    assert stage.exists()  # while DVC is there it goes on
+    run.kill()
+    run.wait()
+    for _ in range(50):
+        if not stage.exists() or " Z " in (stage / "stat").read_text():
+            return
+        time.sleep(0.1)
+    raise AssertionError("it outlives DVC by five seconds")

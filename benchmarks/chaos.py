@@ -1,0 +1,173 @@
+"""Kills and doubled runs of a tiny study, whose tables and pages must end as those of an undisturbed run.
+
+    python benchmarks/chaos.py --kills 50 --doubled 20 --seed 0
+
+In a copy of the repository, `dvc repro` is killed (SIGKILL) at seeded random moments: dvc alone, its process group, or
+a kernel or the process that kernels are forked from. Each next run goes on from what is there; when one has ended, its
+tables and pages are compared byte by byte with the undisturbed ones, and the study begins anew. Five seconds after each
+kill no process of that run may be left. Linux alone, as it looks into /proc.
+"""
+
+import argparse
+import hashlib
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections import Counter
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(REPOSITORY / "tests" / "pipeline"))
+from small import FEW, change, project_files  # noqa: E402
+
+COMPARED = ("outputs/tables/**/*.parquet", "outputs/results/*.parquet", "outputs/notebooks/**/*.ipynb")
+COMPARED += ("outputs/book/**/*.html", "outputs/metrics.json", "outputs/plots/*")
+MARK = "RRLIB_CHAOS"
+KINDS = ("dvc", "group", "kernel")
+GRACE = 5  # seconds
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--doubled", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    rng, counts = random.Random(options.seed), Counter[str]()
+    with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
+        place = copied(Path(folder, "study"))
+        begun = time.monotonic()
+        ended(start(place))
+        usual = time.monotonic() - begun
+        expected = hashes(place)
+        print(f"undisturbed: {len(expected)} files in {usual:.0f} s", flush=True)
+        wipe(place)
+        while counts["kills"] < options.kills:
+            if not kill_once(place, rng, usual, counts):
+                counts["runs that ended"] += 1
+                counts["runs that ended alike"] += hashes(place) == expected
+                wipe(place)
+            print(dict(counts), flush=True)
+        ended(start(place))
+        counts["runs that ended"] += 1
+        counts["runs that ended alike"] += hashes(place) == expected
+        for _ in range(options.doubled):
+            wipe(place)
+            first = start(place)
+            time.sleep(rng.uniform(0, usual / 2))
+            second = start(place)
+            for run in (first, second):
+                run.wait()  # DVC refuses one of them while the other holds its lock
+            ended(start(place))
+            counts["doubled runs"] += 1
+            counts["doubled runs that ended alike"] += hashes(place) == expected
+            print(dict(counts), flush=True)
+    print(dict(counts))
+
+
+def copied(place: Path) -> Path:
+    """The project with a tiny study of images and clips, and nothing made."""
+    for name in project_files():
+        if (REPOSITORY / name).is_file() and not name.startswith("tests/"):
+            (place / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(REPOSITORY / name, place / name)
+    subprocess.run(["git", "init", "--quiet"], cwd=place, check=True)
+    change(place, detectors={"resnet": FEW["detectors"]["resnet"]})
+    wipe(place)
+    return place
+
+
+def wipe(place: Path) -> None:
+    """The study as before its first run; DVC's cache goes, too."""
+    for name in ("outputs", ".dvc/cache", ".dvc/tmp"):
+        shutil.rmtree(place / name, ignore_errors=True)
+    (place / "dvc.lock").unlink(missing_ok=True)
+
+
+def start(place: Path) -> subprocess.Popen[bytes]:
+    """`dvc repro` in a process group of its own, whose processes all carry a mark in their environment."""
+    settings = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "DVC_NO_ANALYTICS": "1"}
+    settings |= {"PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1", MARK: uuid.uuid4().hex}
+    run = subprocess.Popen(
+        ["dvc", "repro", "--quiet"],
+        cwd=place,
+        env=os.environ | settings,
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    run.mark = settings[MARK]  # type: ignore[attr-defined]
+    return run
+
+
+def ended(run: subprocess.Popen[bytes]) -> None:
+    if run.wait():
+        raise SystemExit(f"a run that nothing disturbed ended with {run.returncode}")
+
+
+def kill_once(place: Path, rng: random.Random, usual: float, counts: Counter[str]) -> bool:
+    """Kill one run at a random moment; False where it ended before that."""
+    run, kind = start(place), rng.choice(KINDS)
+    try:
+        run.wait(rng.uniform(0.5, usual / 2))
+        if run.returncode:
+            raise SystemExit(f"after a kill, the next run ended with {run.returncode}")
+        return False
+    except subprocess.TimeoutExpired:
+        pass
+    kernels = [process for process in members(run) if kernel(process)]
+    if kind == "kernel" and kernels:
+        os.kill(rng.choice(kernels), signal.SIGKILL)
+        run.wait()  # a page without its kernel fails, and dvc with it
+    elif kind == "group":
+        os.killpg(run.pid, signal.SIGKILL)
+    else:
+        kind = "dvc"
+        run.kill()
+    run.wait()
+    time.sleep(GRACE)
+    left = members(run)
+    counts["kills"] += 1
+    counts[f"kills of {kind}"] += 1
+    counts["processes left after 5 s"] += len(left)
+    for process in left:
+        os.kill(process, signal.SIGKILL)
+    return True
+
+
+def members(run: subprocess.Popen[bytes]) -> list[int]:
+    """The living processes that carry the run's mark."""
+    mark, found = f"{MARK}={run.mark}".encode(), []  # type: ignore[attr-defined]
+    for process in Path("/proc").iterdir():
+        if not process.name.isdigit():
+            continue
+        try:
+            if mark in (process / "environ").read_bytes().split(b"\0"):
+                found.append(int(process.name))
+        except OSError:  # it has ended, or is somebody else's
+            continue
+    return found
+
+
+def kernel(process: int) -> bool:
+    """Whether a process is a kernel, or the one that kernels are forked from."""
+    try:
+        line = Path(f"/proc/{process}/cmdline").read_bytes()
+    except OSError:
+        return False
+    return b"warm.py" in line or b"ipykernel" in line
+
+
+def hashes(place: Path) -> dict[str, str]:
+    files = sorted(path for pattern in COMPARED for path in place.glob(pattern) if path.is_file())
+    return {path.relative_to(place).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+if __name__ == "__main__":
+    main()
