@@ -50,7 +50,7 @@ verify: $(READY)
 	@$(BIN)/python -m rrlib verify
 
 test: $(READY)
-	@$(BIN)/python -m pytest
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses logical --dist loadgroup
 
 lint: $(READY)
 	@$(BIN)/ruff check .

@@ -66,7 +66,7 @@ def start(clean: Clean, epsilon: Radius, noise: torch.Tensor | None) -> Start:
         return Start(images, margins, gradient.sign())
     add_step(images, noise, epsilon).clamp_(0, 1)
     margins, gradient = margin_gradient(clean.detector, images, clean.labels)
-    return Start(images, margins, gradient.sign_())
+    return Start(images, margins, gradient.sign())
 
 
 def fixed(clean: Clean, epsilon: Radius, steps: int, sign: int, begin: Start) -> Iterator[Iterate]:
@@ -79,7 +79,7 @@ def fixed(clean: Clean, epsilon: Radius, steps: int, sign: int, begin: Start) ->
             yield Iterate(clean, number, images)
             return
         margins, gradient = margin_gradient(clean.detector, images, clean.labels)
-        direction = gradient.sign_()
+        direction = gradient.sign()
         yield Iterate(clean, number, images, margins, direction)
 
 
@@ -150,7 +150,7 @@ def _run(
         if number == steps:
             break
         margins, gradient = margin_gradient(clean.detector, images, clean.labels)
-        direction = gradient.sign_()
+        direction = gradient.sign()
         yield Iterate(clean, number, images, margins, direction)
         rises = rises + (sign * margins > objective)
         objective = sign * margins

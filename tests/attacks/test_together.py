@@ -222,3 +222,20 @@ def test_whether_a_rule_seeks_to_do_harm_is_its_own_word():
     for name in ("fgsm", "pgd", "cw", "cw_l2", "shift", "torchattacks:PGD"):
         assert rule(name).adversarial
         assert rule(name, frames=2).adversarial
+
+
+class Sum(nn.Module):
+    """Its gradient is one number for all pixels, which torch holds once, so that it cannot be written to."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        z = x.flatten(1).sum(dim=1) - x[0].numel() / 2
+        return torch.stack([torch.zeros_like(z), z], dim=1)
+
+
+@pytest.mark.parametrize("name", ["fgsm", "pgd", "cw", "shift", "shift, from x", "shift, apgd", "pgd, from x", "cw_l2"])
+def test_a_gradient_that_is_one_number_for_all_pixels_is_followed(name):
+    x, epsilon = torch.full((2, 3, 8, 8), 0.5), 0.05
+    labels = torch.tensor([0, 1])
+    (attacked,) = sweep(MIXED.get(name) or FIVE[name], Sum(), x, labels, [epsilon], seed=0)
+    moved = (attacked.images - x).flatten(1).mean(dim=1)
+    assert moved[0] > 0 > moved[1] if "shift" not in name else (moved.abs() > 0.9 * epsilon).all()
