@@ -9,15 +9,18 @@ import time
 from collections.abc import Iterable
 from types import TracebackType
 
+from dvc.dependency import Dependency, ParamsDependency
 from dvc.lock import LockError
 from dvc.repo import Repo
 from dvc.stage import PipelineStage
 from dvc.stage.cache import RunCacheNotFoundError
+from dvc.utils.serialize import load_path
 
 from rrlib.errors import InputError
 
 logging.getLogger("dvc").setLevel(logging.WARNING)  # it tells of each stage that did not change
 
+ABSENT = object()
 WRITTEN_EVERY = 20  # seconds: each writing of dvc.lock costs time that grows with the number of its stages
 
 
@@ -26,6 +29,8 @@ class Pipeline:
 
     def __init__(self) -> None:
         self._repo = Repo()
+        self._hashes: dict[str, object] = {}  # of code and the like, by path
+        self._params: dict[str, dict[str, object]] = {}  # what parameter files hold, by path
         self._unwritten: list[PipelineStage] = []
         self._written = time.monotonic()
 
@@ -40,6 +45,7 @@ class Pipeline:
         self.stages: dict[str, PipelineStage] = {
             stage.addressing: stage for stage in graph if stage.cmd and not stage.frozen
         }
+        self._made = {out.fs_path for stage in self.stages.values() for out in stage.outs}
         self.needs: dict[str, set[str]] = {
             name: {each.addressing for each in graph.successors(stage)} & self.stages.keys()
             for name, stage in self.stages.items()
@@ -62,7 +68,26 @@ class Pipeline:
 
     def stale(self, name: str) -> bool:
         """Whether a stage's command, parameters, dependencies or outputs are others than dvc.lock says."""
-        return self.stages[name].changed()
+        stage = self.stages[name]
+        return stage.changed_stage() or any(map(self._changed, stage.deps)) or stage.changed_outs()
+
+    def _changed(self, dependency: Dependency) -> bool:
+        """What DVC looks at for each stage anew is looked at once here: most stages rest on the same code and file.
+
+        What is changed while the run is under way is seen at its end, by `confirm`.
+        """
+        path = dependency.fs_path
+        if isinstance(dependency, ParamsDependency):
+            if path not in self._params:
+                self._params[path] = load_path(path, dependency.fs) if dependency.exists else {}
+            recorded = dependency.hash_info.value if dependency.hash_info else {}
+            same = all(key in recorded and _at(self._params[path], key) == recorded[key] for key in dependency.params)
+            return not same and bool(dependency.status())
+        if type(dependency) is not Dependency or path in self._made:
+            return bool(dependency.status())
+        if path not in self._hashes:
+            self._hashes[path] = dependency.get_hash() if dependency.exists else None
+        return self._hashes[path] is None or self._hashes[path] != dependency.hash_info
 
     def begin(self, name: str) -> bool:
         """Make a stale stage ready to run; False if its outputs could be restored, so that nothing need run."""
@@ -93,6 +118,15 @@ class Pipeline:
             self._unwritten[0].dvcfile.dump_stages(self._unwritten, update_pipeline=False)
         self._unwritten = []
         self._written = time.monotonic()
+
+
+def _at(params: object, key: str) -> object:
+    """The value at "a.b.c"; what no parameter equals where there is none."""
+    for part in key.split("."):
+        if not isinstance(params, dict) or part not in params:
+            return ABSENT
+        params = params[part]
+    return params
 
 
 def confirm() -> list[str]:

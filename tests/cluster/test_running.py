@@ -178,6 +178,6 @@ def test_workers_of_a_cluster_run_the_stages(place):
 
 def test_a_scheduler_that_does_not_answer_is_one_sentence(place, monkeypatch):
     place(CHAIN)
-    monkeypatch.setattr("rrlib.cluster.running.PATIENCE", 1)
+    monkeypatch.setattr("rrlib.cluster.workers.PATIENCE", 1)
     with pytest.raises(InputError, match=r"the scheduler tcp://127\.0\.0\.1:9 gives no worker \(.*\); start both as"):
         cluster.run(scheduler="tcp://127.0.0.1:9")

@@ -1,0 +1,161 @@
+"""The stale stages of the study, each on a worker as soon as what it rests on is done."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import distributed
+from dask.system import CPU_COUNT
+from distributed.system import MEMORY_LIMIT
+
+from rrlib.cluster import command
+from rrlib.cluster.pipeline import Pipeline
+from rrlib.cluster.progress import Progress
+from rrlib.errors import InputError
+
+LOGS = Path("outputs/logs")
+PATIENCE = 60  # seconds for a scheduler and its first worker to answer
+TRIES = 3  # of a command that a signal ends
+MEMORY = 2 << 30  # bytes that a worker should have to itself
+FIRST = ("fetch", "dataset", "checkpoint", "measure", "results")  # most of the others wait for these
+
+
+def run_stale(
+    pipeline: Pipeline, stale: Iterable[str], workers: int | None, scheduler: str | None, keep_going: bool
+) -> list[str]:
+    """Run stages that are stale, and those that rest on them as far as they become so; the names of those that ran."""
+    count = workers or as_many_as_pay_off()
+    environment = _environment(CPU_COUNT if scheduler else count)
+    if not scheduler:
+        command.warm(environment)  # by this thread: what it starts ends with it
+    progress = Progress(pipeline.after(stale), LOGS / "seconds.json")
+    try:
+        with _client(count, scheduler) as client:
+            return _Run(pipeline, client, progress, keep_going, environment).all()
+    except (OSError, TimeoutError, ValueError) as error:
+        if not scheduler:
+            raise
+        raise InputError(
+            f"the scheduler {scheduler} gives no worker ({error}); start both as book/rerun.md says or leave it out"
+        ) from error
+
+
+def as_many_as_pay_off() -> int:
+    """Workers for this machine: one for each GPU, or one for each processor that has memory enough."""
+    return _gpus() or max(1, min(CPU_COUNT, MEMORY_LIMIT // MEMORY))
+
+
+class _Run:
+    """One run: what waits, what a worker has, what failed."""
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        client: distributed.Client,
+        progress: Progress,
+        keep_going: bool,
+        environment: Mapping[str, str],
+    ):
+        self.pipeline, self.client, self.progress, self.keep_going = pipeline, client, progress, keep_going
+        self.environment = environment
+        self.waiting = {name: set(needed) for name, needed in pipeline.needs.items()}
+        self.running: dict[distributed.Future, str] = {}
+        self.finished = distributed.as_completed()
+        self.ran: list[str] = []
+        self.failed: dict[str, str] = {}
+
+    def all(self) -> list[str]:
+        try:
+            self._start()
+            while self.running:
+                future = next(self.finished)
+                self._take_in(self.running.pop(future), future)
+                self._start()
+        finally:
+            self.client.cancel(list(self.running))
+            command.end_all()
+            self.progress.close()
+        if self.failed:
+            raise InputError("; ".join(self.failed.values()))
+        return self.ran
+
+    def _start(self) -> None:
+        """Give to workers all that waits for nothing more; take as done what is up to date or can be restored."""
+        while ready := [name for name, needed in self.waiting.items() if not needed]:
+            for name in ready:
+                del self.waiting[name]
+                if self.failed and not self.keep_going:
+                    continue
+                if name in self.progress.expected and self.pipeline.stale(name) and self.pipeline.begin(name):
+                    self._submit(name)
+                else:
+                    self._done(name)
+
+    def _submit(self, name: str) -> None:
+        future = self.client.submit(
+            command.run,
+            self.pipeline.stages[name].cmd,
+            LOGS / f"{name.replace('/', '-')}.log",
+            self.environment,
+            _gpus(),
+            key=name,
+            pure=False,
+            retries=TRIES - 1,
+            priority=int(name.startswith(FIRST)),
+        )
+        self.running[future] = name
+        self.finished.add(future)
+
+    def _take_in(self, name: str, future: distributed.Future) -> None:
+        log = LOGS / f"{name.replace('/', '-')}.log"
+        try:
+            ended = future.result()
+        except command.Killed as error:
+            self._fail(name, f"{name}: {error}, {TRIES} times; free memory or run with fewer --workers ({log})")
+            return
+        if ended.code:
+            self._fail(name, f"{name}: {' | '.join(ended.last) or f'exit code {ended.code}'} ({log})")
+            return
+        self.pipeline.end(name)
+        self.ran.append(name)
+        self.progress.ended(name, ended.seconds)
+        self._done(name)
+
+    def _fail(self, name: str, told: str) -> None:
+        self.failed[name] = told
+        self.progress.failed(told)
+        for lost in self.pipeline.after([name]):
+            self.waiting.pop(lost, None)
+
+    def _done(self, name: str) -> None:
+        self.progress.done(name)
+        for needed in self.waiting.values():
+            needed.discard(name)
+
+
+@contextmanager
+def _client(workers: int, scheduler: str | None) -> Iterator[distributed.Client]:
+    """A client of the given scheduler, or of a cluster of threads here: each waits for a process of its own."""
+    if scheduler:
+        with distributed.Client(scheduler, timeout=PATIENCE) as client:
+            client.wait_for_workers(1, timeout=PATIENCE)
+            yield client
+    else:
+        with (
+            distributed.LocalCluster(
+                n_workers=workers, threads_per_worker=1, processes=False, dashboard_address=None, memory_limit=None
+            ) as cluster,
+            distributed.Client(cluster) as client,
+        ):
+            yield client
+
+
+def _environment(workers: int) -> dict[str, str]:
+    """What commands need to know before libraries load: with more threads than processors they would fight."""
+    return {"OMP_NUM_THREADS": str(max(1, CPU_COUNT // workers)), "PYTHONHASHSEED": "0"}
+
+
+def _gpus() -> int:
+    import torch
+
+    return torch.cuda.device_count()
