@@ -6,7 +6,7 @@ from collections.abc import Collection
 import pandas as pd
 
 from rrlib import analysis
-from rrlib.analysis import summary
+from rrlib.analysis import guardrails, summary
 
 BAND = {
     "detector": "detector",
@@ -17,6 +17,7 @@ BAND = {
     "flipped": "decided, then flipped",
     "narrowest": "narrowest on all samples",
     "bound": "1 − RR(band)",
+    "clean": "band by clean scores",
 }
 
 
@@ -35,7 +36,7 @@ def board(
     """
     clean = analysis.clean_performance(worst)
     left = summary.overview(summary.at_epsilon(worst, epsilon), [tolerance])
-    promised = bands[bands["on"] == "clean score"]
+    promised = bands[bands["on"] == guardrails.ON_ATTACKED]
     rows = clean.merge(
         left[["dataset", "detector", "RA", f"RR({tolerance:g})", "stability"]], on=["dataset", "detector"]
     )
@@ -60,14 +61,19 @@ def board(
     return rows[["dataset", *shown]].rename(columns=shown)
 
 
-def bands_shown(bands: pd.DataFrame, on: str) -> pd.DataFrame:
-    """The columns of `analysis.bands` that a page shows, of one kind: "clean score" or "attacked score"."""
-    shown = bands[bands["on"] == on].astype({"decided": object})
+def bands_shown(bands: pd.DataFrame) -> pd.DataFrame:
+    """The columns of `analysis.bands` that a page shows: who abstains by the score that is seen, which may be attacked.
+
+    Beside the band stands that of a system that abstains by the score before the attack.
+    """
+    shown = bands[bands["on"] == guardrails.ON_ATTACKED].astype({"decided": object})
     shares = (shown[name].tolist() for name in ("decided", "decided_low", "decided_high"))
     shown["decided"] = [
         "–" if math.isnan(share) else f"{share:.3f} [{low:.3f}, {high:.3f}]"
         for share, low, high in zip(*shares, strict=True)
     ]
+    of_clean = bands[bands["on"] == guardrails.ON_CLEAN].set_index(["dataset", "detector"])["band"]
+    shown["clean"] = [of_clean[pair] for pair in zip(shown["dataset"], shown["detector"], strict=True)]
     return shown[list(BAND)].rename(columns=BAND)
 
 

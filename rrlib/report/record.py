@@ -5,7 +5,6 @@ import pandas as pd
 from rrlib import analysis, files, study
 from rrlib.analysis import recorded
 from rrlib.errors import InputError
-from rrlib.report import board, figure1, figures, trusted
 from rrlib.study import paths
 
 RESULTS = paths.DATA / "reference.csv"
@@ -14,6 +13,8 @@ FIGURE = paths.DATA / "figure1.svg"
 
 def record(found: study.Study) -> list[str]:
     """Write the present results and Figure 1 to data/; the lines to be shown."""
+    from rrlib.report import board, figure1, figures, trusted  # here: `verify` need not wait for matplotlib
+
     halves = study.read_results(found)
     rows = recorded.rows(pd.concat(halves.values(), ignore_index=True))
     with files.whole(RESULTS) as unfinished:
@@ -34,7 +35,8 @@ def compared(found: study.Study) -> pd.DataFrame:
 
 def verify(found: study.Study) -> str:
     """One line: how many rows match, lie within tolerance, differ, and which is the worst."""
-    return recorded.said(compared(found), len(_here(found)))
+    here = _here(found)
+    return recorded.said(recorded.compare(here, read()), len(here))
 
 
 def read() -> pd.DataFrame:
