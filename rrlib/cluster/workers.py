@@ -114,7 +114,8 @@ class _Run:
             self._fail(name, f"{name}: {error}, {TRIES} times; free memory or run with fewer --workers ({log})")
             return
         if ended.code:
-            self._fail(name, f"{name}: {' | '.join(ended.last) or f'exit code {ended.code}'} ({log})")
+            last = " | ".join((*ended.last, f"exit code {ended.code}"))
+            self._fail(name, f"{name}: {last} ({log})")
             return
         self.pipeline.end(name)
         self.ran.append(name)

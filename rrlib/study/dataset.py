@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
-from rrlib import datasets
+from filelock import FileLock
+
+from rrlib import datasets, files
+from rrlib.evaluation import code
 from rrlib.study import paths
 from rrlib.study.params import Study, known
 
@@ -17,10 +20,19 @@ def prepare_dataset(study: Study, dataset: str) -> None:
 
 
 def prepare_training(study: Study, dataset: str) -> Path:
-    """The folder in which the training samples of a data set lie, drawn now if they have to be."""
+    """The folder in which the training samples of a data set lie, drawn now if they have to be.
+
+    Several detectors may be trained on it at once: one of them draws, and what was drawn as the study says stays.
+    """
     definition = study.datasets[dataset]
     if definition.without_training() == definition:
         return paths.dataset_folder(dataset)
-    folder = paths.training_folder(dataset)
-    datasets.prepare(dataset, definition, folder)
+    folder, made = paths.training_folder(dataset), paths.training_note(dataset)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    drawn = f"{definition!r}\n{code.digest_of('datasets/catalogue.py')}\n"
+    with FileLock(made.with_suffix(".lock")):
+        if not (made.is_file() and made.read_text() == drawn and (folder / "manifest.csv").is_file()):
+            made.unlink(missing_ok=True)
+            datasets.prepare(dataset, definition, folder)
+            files.write_text(made, drawn)
     return folder

@@ -21,6 +21,11 @@ def training_folder(dataset: str) -> Path:
     return OUTPUTS / "training" / dataset
 
 
+def training_note(dataset: str) -> Path:
+    """Beside it: what the training samples were drawn from. With the suffix .lock, who draws them now."""
+    return training_folder(dataset).with_name(f".{dataset}.txt")
+
+
 def given_path(dataset: str, detector: str) -> Path:
     """Where the checkpoint lies that the repository gives for a detector on a data set, if it gives one."""
     return GIVEN / dataset / f"{detector}.safetensors"

@@ -14,7 +14,7 @@ def tidy(study: Study) -> list[Path]:
     """
     kept = {
         "datasets": set(study.datasets),
-        "training": set(study.datasets),
+        "training": {name for each in study.datasets for name in (each, f".{each}.txt", f".{each}.lock")},
         "checkpoints": set(study.datasets),
         "tables": set(study.datasets),
         "damage": set(study.datasets),

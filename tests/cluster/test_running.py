@@ -98,7 +98,7 @@ def test_stages_that_do_not_rest_on_each_other_run_side_by_side(place):
 
 def test_a_failure_is_told_with_its_last_words_and_its_log(place):
     folder = place(CHAIN | {"one": CHAIN["one"] | {"cmd": "echo reason; exit 3"}})
-    with pytest.raises(InputError, match=re.escape("one: reason (outputs/logs/one.log)")):
+    with pytest.raises(InputError, match=re.escape("one: reason | exit code 3 (outputs/logs/one.log)")):
         cluster.run(workers=1, keep_going=True)
     assert ran(folder) == ["apart"]
     folder.joinpath("dvc.yaml").write_text(yaml.safe_dump({"stages": CHAIN}))
