@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from multiprocessing import forkserver
+from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
@@ -21,6 +22,7 @@ OURS = ["python", "-m", "rrlib"]
 SHELL = "/bin/sh"
 PATIENCE = 5  # seconds for a command to tidy up
 _warming = threading.Lock()
+_asking = threading.Lock()  # each start asks after all ended processes; of two that ask after one, one hears nothing
 _running: set[BaseProcess] = set()
 SHOWN = 3  # lines at the end of the log that are told when a command fails
 
@@ -71,9 +73,12 @@ def run(command: str, log: Path, environment: Mapping[str, str], gpus: int) -> E
     warm(environment)
     context = multiprocessing.get_context("forkserver" if kernels.FORKS else "spawn")
     process = context.Process(target=_become, args=(command, log, own))  # type: ignore[attr-defined]
-    process.start()
+    with _asking:
+        process.start()
     _running.add(process)
-    process.join()
+    wait([process.sentinel])
+    with _asking:
+        process.join()
     _running.discard(process)
     code = process.exitcode or 0
     if code < 0:
@@ -87,8 +92,9 @@ def end_all() -> None:
     for process in list(_running):
         process.terminate()
     for process in list(_running):
-        process.join(PATIENCE)
-        process.kill()
+        with _asking:
+            process.join(PATIENCE)
+            process.kill()
 
 
 def _become(command: str, log: Path, own: dict[str, str]) -> None:

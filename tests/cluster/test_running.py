@@ -181,3 +181,8 @@ def test_a_scheduler_that_does_not_answer_is_one_sentence(place, monkeypatch):
     monkeypatch.setattr("rrlib.cluster.workers.PATIENCE", 1)
     with pytest.raises(InputError, match=r"the scheduler tcp://127\.0\.0\.1:9 gives no worker \(.*\); start both as"):
         cluster.run(scheduler="tcp://127.0.0.1:9")
+
+
+def test_no_end_of_a_command_is_lost_when_many_end_at_once(place):
+    place({f"stage{number}": {"cmd": f"echo {number} > {number}", "outs": [f"{number}"]} for number in range(60)})
+    assert len(cluster.run(workers=8)) == 60
