@@ -144,7 +144,7 @@ def _client(workers: int, scheduler: str | None) -> Iterator[distributed.Client]
     else:
         with (
             distributed.LocalCluster(
-                n_workers=workers, threads_per_worker=1, processes=False, dashboard_address=None, memory_limit=None
+                n_workers=workers, threads_per_worker=1, processes=False, dashboard_address=":0", memory_limit=None
             ) as cluster,
             distributed.Client(cluster) as client,
         ):

@@ -78,7 +78,7 @@ def test_a_hub_model_may_be_trained_further(image_folder, study_of):
         ({"architecture": "hub:video", "input_size": 32}, "vit is for clips, but stands among what is for images; mov"),
         (
             {"architecture": "resnet", "input_size": 32, "training": {}, "labels": {"real": "a", "fake": "b"}},
-            "vit: labels is for hub: alone, not for resnet; leave it out",
+            "vit: labels is for given weights and for hub: alone; leave it out",
         ),
         (
             {"architecture": "hub:image", "input_size": 32, "labels": {"real": "a", "fake": "Real"}},

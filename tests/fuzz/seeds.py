@@ -230,6 +230,8 @@ STUDY = {
     "distance": "linf",
     "epsilons": [0, 0.01],
     "tolerances": [0.1, 0.5],
+    "threshold": 0.5,
+    "damage": None,
     "highlight": {"epsilon": 0.01, "tolerance": 0.1, "attack": "pgd"},
     "sources": {},
     "datasets": {"faces": {"kind": "folder", "source": "images", "seed": 0}},
