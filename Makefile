@@ -50,7 +50,7 @@ verify: $(READY)
 	@$(BIN)/python -m rrlib verify
 
 test: $(READY)
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses logical --dist loadgroup
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses logical --dist loadfile
 
 lint: $(READY)
 	@$(BIN)/ruff check .
