@@ -13,6 +13,11 @@ from torch.utils.data import Dataset
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes minutes comes first, so that no worker ends with it while the others have nothing left to do."""
+    items.sort(key=lambda item: "slow" not in item.keywords)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def one_thread() -> None:
     """Threads that share tensors as small as those of these tests only wait for each other."""
