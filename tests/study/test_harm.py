@@ -6,24 +6,16 @@ import numpy as np
 import pytest
 import yaml
 from PIL import Image
+from settings import SETTINGS
 
 from rrlib import study as stages
 from rrlib.errors import InputError
 from rrlib.evaluation import Cell, damage, tables, transfer
 from rrlib.study import paths
 
-GIVEN = {
-    "seed": 0,
-    "device": "cpu",
-    "batch_size": 4,
-    "workers": 0,
-    "fold": True,
-    "compiled": False,
-    "retrain": False,
-    "distance": "linf",
+GIVEN = SETTINGS | {
     "epsilons": [0, 0.02],
     "tolerances": [0.1],
-    "threshold": 0.5,
     "highlight": {"epsilon": 0.02, "tolerance": 0.1, "attack": "pgd"},
     "damage": {"jpeg": [50], "noise": [0.1]},
     "sources": {},
