@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 import signal
 import sys
 import tempfile
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from rrlib.report.kernels import Server
 
 SOURCES = Path("notebooks")
+SVG = "image/svg+xml"
 TOLD = 3  # failed pages that one message tells of in full
 
 
@@ -248,7 +250,23 @@ def tidy(notebook: "NotebookNode") -> "NotebookNode":
             cell.metadata.tags.append("remove-input")
         if cell.cell_type == "code":
             cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
+            for output in cell.outputs:
+                if SVG in output.get("data", {}):
+                    output.data[SVG] = number_clips(output.data[SVG])
     return notebook
+
+
+def number_clips(svg: str) -> str:
+    """The same picture with its clip paths named by their order.
+
+    matplotlib names them after a hash of coordinates that its layout finds with other last digits from run to run.
+
+    >>> number_clips('<g clip-path="url(#p161ef81eee)"/><clipPath id="p161ef81eee"/>')
+    '<g clip-path="url(#clip0)"/><clipPath id="clip0"/>'
+    """
+    for number, name in enumerate(re.findall(r'<clipPath id="(p[0-9a-f]{10})"', svg)):
+        svg = svg.replace(name, f"clip{number}")
+    return svg
 
 
 def fill(notebook: "NotebookNode", parameters: Mapping[str, str]) -> "NotebookNode":
