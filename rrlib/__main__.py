@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import signal
 import sys
 import threading
@@ -9,14 +10,10 @@ import time
 import traceback
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rrlib import commands as by_hand
 from rrlib import text
 from rrlib.errors import InputError
-
-if TYPE_CHECKING:
-    pass
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -31,9 +28,10 @@ def main(arguments: list[str] | None = None) -> int:
         os.environ.setdefault(name, value)
     end_with_dvc()
     try:
+        by_hand.place(options)
         options.run(options)
     except InputError as error:
-        print(f"error: {text.terminal(error)}", file=sys.stderr)
+        print(f"error: {text.terminal(_placed(str(error), options))}", file=sys.stderr)
         return 1
     except SystemExit as error:
         if type(error) is not SystemExit:  # asked for by a signal
@@ -50,6 +48,12 @@ def main(arguments: list[str] | None = None) -> int:
         print("interrupted: what was finished is kept; run it again to go on", file=sys.stderr)
         return 130
     return 0
+
+
+def _placed(told: str, options: argparse.Namespace) -> str:
+    """A complaint of params.yaml names the file that it was made from."""
+    file = getattr(options, "study", None)
+    return re.sub(r"(?<![\w./-])params\.yaml", lambda _: str(file), told) if isinstance(file, Path) else told
 
 
 def end_with_dvc() -> None:
@@ -95,6 +99,7 @@ def _parser() -> argparse.ArgumentParser:
 
     dataset = commands.add_parser("dataset", help="prepare one data set")
     dataset.add_argument("dataset")
+    by_hand.add_study(dataset)
     dataset.set_defaults(run=_dataset)
 
     for name, run, said in (
@@ -111,21 +116,26 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=said)
         command.add_argument("dataset")
         command.add_argument("detector")
+        by_hand.add_study(command)
         command.set_defaults(run=run)
 
     transfer = commands.add_parser("transfer", help="adversarial inputs of each detector as all others see them")
     transfer.add_argument("dataset")
+    by_hand.add_study(transfer)
     transfer.set_defaults(run=_transfer)
 
     results = commands.add_parser("results", help="all result tables of the study in one file for each modality")
+    by_hand.add_study(results)
     results.set_defaults(run=_results)
 
     thresholds = commands.add_parser(
         "thresholds", help="the threshold of each detector, chosen on the validation split"
     )
+    by_hand.add_study(thresholds)
     thresholds.set_defaults(run=_thresholds)
 
     numbers = commands.add_parser("numbers", help="RA, RR and stability for `dvc metrics` and `dvc plots`")
+    by_hand.add_study(numbers)
     numbers.set_defaults(run=_numbers)
 
     card = commands.add_parser("card", help="what is promised of one detector, as YAML; or check such a card")
@@ -134,7 +144,7 @@ def _parser() -> argparse.ArgumentParser:
     card.add_argument("--epsilon", type=float, metavar="ε", help="the one that params.yaml singles out unless given")
     card.add_argument("--budget", type=float, default=0.05, help="of decided and then flipped inputs (0.05)")
     card.add_argument("--confidence", type=float, default=0.95, help="of the promise (0.95)")
-    card.add_argument("--study", action="store_true", help="the cards of all detectors, into outputs/cards")
+    by_hand.add_study(card, alone="the cards of all detectors, into outputs/cards; with FILE, of that study")
     card.add_argument("--verify", type=Path, metavar="FILE", help="say whether a card was changed since it was written")
     card.set_defaults(run=_card)
 
@@ -218,14 +228,14 @@ def _card(options: argparse.Namespace) -> None:
     if options.verify:
         here = study.load() if study.PARAMS.is_file() else None
         print("\n".join(cards.verify(options.verify, here)))
-    elif options.study:
-        for path in cards.write_all(study.load()):
-            print(path)
     elif options.dataset and options.detector:
         found, names = study.load(), (options.dataset, options.detector)
         table = study.all_tables_of(found, *names)
         asked = (options.epsilon, options.budget, options.confidence)
         print(card_files.text(card_files.committed(cards.content(found, *names, table, *asked))), end="")
+    elif options.study:
+        for path in cards.write_all(study.load()):
+            print(path)
     else:
         raise InputError("no card was asked for; give a data set and a detector, --study, or --verify FILE")
 

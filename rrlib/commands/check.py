@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rrlib import text
+from rrlib.commands.options import add_study
 from rrlib.errors import InputError
 
 if TYPE_CHECKING:
@@ -18,12 +19,14 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     check = commands.add_parser(
         "check", help="check params.yaml and the weights that it names, and say what it asks for"
     )
+    add_study(check)
     check.set_defaults(run=_check)
 
     whole = commands.add_parser("run", help="all that `make` does: check, run what is stale side by side, verify")
     whole.add_argument("--workers", type=int, metavar="N", help="stages at a time; as many as processors unless given")
     whole.add_argument("--scheduler", metavar="ADDRESS", help="of a running Dask scheduler, to use its workers instead")
     whole.add_argument("--keep-going", action="store_true", help="after a failure, go on with what does not rest on it")
+    add_study(whole)
     whole.set_defaults(run=_run)
 
 
@@ -31,7 +34,7 @@ def _check(options: argparse.Namespace) -> None:
     from rrlib import study
     from rrlib.sources import OUTPUTS, is_here
 
-    if changed := study.settle_git():
+    if not options.study and (changed := study.settle_git()):  # a study beside params.yaml never has git
         print(changed)
     found = study.load()
     study.check_inputs(found)
@@ -42,12 +45,13 @@ def _check(options: argparse.Namespace) -> None:
         if not is_here(source, OUTPUTS / source.name):
             comes = source.files or source.hub or source.folder
             said = "will be fetched" if comes else f"is not here and nothing fetches it: ask at {source.page}"
-            print(text.terminal(f"params.yaml: sources: {source.name} ({source.title}) {said}"))
+            print(text.terminal(f"{options.study or study.PARAMS}: sources: {source.name} ({source.title}) {said}"))
     for said in _doubts(found):
         print(f"warning: {text.terminal(said)}", file=sys.stderr)
+    file = options.study or study.PARAMS
     for name, half in (("images", found.image), ("video", found.video)):
         print(
-            f"params.yaml: {name}: {len(half.datasets)} data set(s) × {len(half.detectors)} detector(s) × "
+            f"{file}: {name}: {len(half.datasets)} data set(s) × {len(half.detectors)} detector(s) × "
             f"{len(half.attacks)} attack(s) = {len(half.cells())} cells at {len(found.epsilons)} epsilons"
         )
 

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from rrlib.commands.options import add_study
 from rrlib.errors import InputError
 
 
@@ -11,7 +12,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     fetch = commands.add_parser("fetch", help="bring a data set or checkpoint of data/catalogue.yaml here, checked")
     fetched = fetch.add_mutually_exclusive_group(required=True)
     fetched.add_argument("name", nargs="?", help="`python -m rrlib sources` lists them")
-    fetched.add_argument("--study", action="store_true", help="all that params.yaml lists under sources, as it says")
+    add_study(fetched, alone="all that params.yaml, or FILE, lists under sources, as it says")
     fetch.add_argument("--to", type=Path, metavar="FOLDER", help="outputs/sources/NAME unless given")
     fetch.add_argument("--trust-first-use", action="store_true", help="take a file or revision that is not pinned yet")
     fetch.set_defaults(run=_fetch)

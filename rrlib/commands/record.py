@@ -2,6 +2,8 @@
 
 import argparse
 
+from rrlib.commands.options import add_study
+
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Tell the command line of what stands here."""
@@ -9,6 +11,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     record.set_defaults(run=_record)
 
     verify = commands.add_parser("verify", help="compare the present results with the recorded ones")
+    add_study(verify)
     verify.set_defaults(run=_verify)
 
 

@@ -2,12 +2,15 @@
 
 import argparse
 
+from rrlib.commands.options import add_study
+
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Tell the command line of what stands here."""
     command = commands.add_parser("train", help="train one detector anew, and say how far it is from the given one")
     command.add_argument("dataset")
     command.add_argument("detector")
+    add_study(command)
     command.set_defaults(run=_train)
 
 

@@ -1,4 +1,5 @@
 from . import paths as paths
+from .beside import enter as enter
 from .checkpoint import check_module as check_module
 from .checkpoint import has_checkpoint as has_checkpoint
 from .checkpoint import load_detector as load_detector
