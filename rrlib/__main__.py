@@ -145,6 +145,7 @@ def _parser() -> argparse.ArgumentParser:
     card.add_argument("--budget", type=float, default=0.05, help="of decided and then flipped inputs (0.05)")
     card.add_argument("--confidence", type=float, default=0.95, help="of the promise (0.95)")
     by_hand.add_study(card, alone="the cards of all detectors, into outputs/cards; with FILE, of that study")
+    card.add_argument("--pdf", type=Path, metavar="FILE", help="write the card with its curves as a PDF, too")
     card.add_argument("--verify", type=Path, metavar="FILE", help="say whether a card was changed since it was written")
     card.set_defaults(run=_card)
 
@@ -223,7 +224,7 @@ def _numbers(options: argparse.Namespace) -> None:
 
 def _card(options: argparse.Namespace) -> None:
     from rrlib import study
-    from rrlib.report import card_files, cards
+    from rrlib.report import card_files, cards, pdf
 
     if options.verify:
         here = study.load() if study.PARAMS.is_file() else None
@@ -232,7 +233,10 @@ def _card(options: argparse.Namespace) -> None:
         found, names = study.load(), (options.dataset, options.detector)
         table = study.all_tables_of(found, *names)
         asked = (options.epsilon, options.budget, options.confidence)
-        print(card_files.text(card_files.committed(cards.content(found, *names, table, *asked))), end="")
+        card = card_files.committed(cards.content(found, *names, table, *asked))
+        print(card_files.text(card), end="")
+        if options.pdf:
+            pdf.of_detector(found, *names, card, options.pdf)
     elif options.study:
         for path in cards.write_all(study.load()):
             print(path)

@@ -15,6 +15,7 @@ from . import rules as rules
 from . import shortcuts as shortcuts
 from . import summary as summary
 from . import trust as trust
+from . import twice as twice
 from . import words as words
 from . import worst as worst
 from .choosing import Choice as Choice
@@ -39,6 +40,7 @@ from .labels import readings as readings
 from .operating import Operating as Operating
 from .operating import at_fpr as at_fpr
 from .operating import equal_error as equal_error
+from .twice import compare_two as compare_two
 from .words import DOES_NOT_HOLD as DOES_NOT_HOLD
 from .words import ENOUGH_GROUPS as ENOUGH_GROUPS
 from .words import HOLDS as HOLDS

@@ -62,11 +62,11 @@ def said(found: pd.DataFrame) -> str:
 
 
 def _score(values: pd.Series, label: NDArray[np.int_], learned: NDArray[np.bool_], named: bool) -> Array:
-    """Larger for what, by the rows that are learned from, is rather fake."""
+    """Larger for what, by the rows that are learned from, is rather fake; 0 for what says nothing."""
     if named:
         shares = pd.Series(label[learned]).groupby(values[learned].to_numpy()).mean()
         overall = float(label[learned].mean()) if learned.any() else 0.5
-        return np.asarray(values.map(shares).fillna(overall), dtype=float)
+        return np.asarray(values.map(shares).fillna(overall), dtype=float) - overall
     numbers = np.asarray(values, dtype=float)
     direction = auc(numbers[learned], label[learned], np.arange(int(learned.sum()))).value - 0.5
     oriented: Array = np.sign(np.nan_to_num(direction)) * numbers

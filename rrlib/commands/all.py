@@ -2,10 +2,10 @@
 
 import argparse
 
-from rrlib.commands import check, fetch, plan, record, train
+from rrlib.commands import check, fetch, plan, record, results, train
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Tell the command line of them all."""
-    for each in (check, plan, fetch, train, record):
+    for each in (check, plan, fetch, train, record, results):
         each.add(commands)

@@ -4,6 +4,7 @@ from . import calibration as calibration
 from . import card_files as card_files
 from . import cards as cards
 from . import choice as choice
+from . import export as export
 from . import figure1 as figure1
 from . import figures as figures
 from . import findings as findings
@@ -15,6 +16,7 @@ from . import notebooks as notebooks
 from . import numbers as numbers
 from . import ordinary as ordinary
 from . import pages as pages
+from . import pdf as pdf
 from . import pictures as pictures
 from . import provenance as provenance
 from . import record as record

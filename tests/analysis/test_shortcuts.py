@@ -28,6 +28,11 @@ def test_many_names_that_mean_nothing_are_no_shortcut():
     assert abs(pd.concat(found)["auc"].mean() - 0.5) < 0.05
 
 
+def test_what_is_the_same_in_every_file_has_an_auc_of_one_half():
+    found = shortcuts.shortcuts(files(0, 0).assign(size=64, format="PNG"), NAMES)
+    assert list(found["auc"]) == [0.5, 0.5]
+
+
 def test_smaller_fakes_are_told_as_larger_ones_are():
     for gap in (-3, 3):
         row = shortcuts.shortcuts(files(1, gap), NAMES).iloc[0]

@@ -15,7 +15,7 @@ from rrlib import analysis, detectors, study
 from rrlib.detectors import checkpoints
 from rrlib.errors import InputError
 from rrlib.evaluation import probe
-from rrlib.report import card_files, cards
+from rrlib.report import card_files, cards, pdf
 from rrlib.study import paths
 
 
@@ -165,3 +165,13 @@ def test_a_card_says_first_whether_the_attacks_can_be_trusted(here, monkeypatch)
         first = cards.content(here, "synthetic", "meso4", table)["does_not_show"][0]
         assert first.startswith("The attacks on it cannot be trusted") == said
         assert ("gradients are there: 24 of 24 samples have a gradient that is zero" in first) == said
+
+
+def test_a_pdf_says_the_same_each_time_and_has_two_pages(here, tmp_path):
+    table = study.judged(here, attacked(60))
+    card = cards.content(here, "synthetic", "meso4", table)
+    for name in ("first.pdf", "second.pdf"):
+        pdf.write(card, table, list(here.tolerances), tmp_path / name)
+    first, second = ((tmp_path / name).read_bytes() for name in ("first.pdf", "second.pdf"))
+    assert first == second
+    assert first.count(b"/Type /Page\n") + first.count(b"/Type /Page ") + first.count(b"/Type /Page/") == 2
