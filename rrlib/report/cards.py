@@ -19,7 +19,6 @@ from rrlib.report import card_files, judging, trusted
 from rrlib.report.provenance import PACKAGES
 from rrlib.study import paths
 
-BUDGET, CONFIDENCE = 0.05, 0.95  # of the cards that the book holds
 UNATTACKED = {"accuracy": "clean accuracy", "auc": "AUC", "tpr": "TPR", "fpr": "FPR"}
 WORDS = {
     "narrowest": "narrowest_without_promise",
@@ -35,8 +34,8 @@ def content(
     detector: str,
     table: pd.DataFrame,
     epsilon: float | None = None,
-    budget: float = BUDGET,
-    confidence: float = CONFIDENCE,
+    budget: float | None = None,
+    confidence: float | None = None,
 ) -> dict[str, Any]:
     """All that a card says but for commit and digest, as plain numbers, texts, lists and dicts.
 
@@ -45,13 +44,15 @@ def content(
         dataset, detector: names of it.
         table: the tables of all attacks on this detector and data set, one below the other.
         epsilon: that of the promise; the one that the study singles out, unless given.
-        budget: share of all inputs that may be decided and then flipped, in (0, 1).
-        confidence: of the promise and of all intervals of the card, in (0.5, 1).
+        budget: share of all inputs that may be decided and then flipped, in (0, 1); the study's unless given.
+        confidence: of the promise and of all intervals of the card, in (0.5, 1); the study's unless given.
 
     Raises:
         InputError: for an ε that the table lacks, a budget or confidence out of range, or a checkpoint that is absent.
     """
     epsilon = found.highlight.epsilon if epsilon is None else epsilon
+    budget = found.highlight.budget if budget is None else budget
+    confidence = found.highlight.confidence if confidence is None else confidence
     about = _about_detector(dataset, detector)
     table = study.judged(found, table)
     worst = analysis.worst_case(table)

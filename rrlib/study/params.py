@@ -22,6 +22,7 @@ from rrlib.sources import catalogue as published
 from rrlib.study import defaults, paths
 
 PARAMS = Path("params.yaml")
+PROMISE = {"budget": (0, 1), "confidence": (0.5, 1)}  # of guardrails, and between which limits
 # No machine does more; who writes more has slipped. Samples of a batch, processes, pixels of a side, cells of a study,
 # and any whole number of a recipe or an attack (epochs, steps, restarts).
 MOST_TOGETHER, MOST_WORKERS, LARGEST_SIZE, MOST_CELLS, MOST_OFTEN = 1_000_000, 256, 16_384, 100_000, 1_000_000
@@ -46,11 +47,14 @@ class Detector:
 
 @dataclass(frozen=True)
 class Highlight:
-    """The ε and the tolerance that figures single out, and the attack that the start page quotes."""
+    """The ε and the tolerance that figures single out, the attack that the start page quotes, and what guardrails
+    promise: the share of all inputs that may be decided and then flipped, and the confidence that it is kept."""
 
     epsilon: float
     tolerance: float
     attack: str
+    budget: float = 0.05
+    confidence: float = 0.95
 
 
 @dataclass(frozen=True)
@@ -364,9 +368,15 @@ def _damage(value: object, where: str) -> dict[str, tuple[float, ...]]:
 
 
 def _highlight(value: object, where: str) -> Highlight:
-    given = entries.mapping(value, where, required=("epsilon", "tolerance", "attack"))
+    given = entries.mapping(value, where, required=("epsilon", "tolerance", "attack"), optional=tuple(PROMISE))
+    for name, (low, high) in PROMISE.items():
+        share = given.get(name, high)
+        if name in given and (isinstance(share, bool) or not isinstance(share, int | float) or not low < share < high):
+            raise InputError(f"{where}.{name} is {share!r}; it is a number between {low:g} and {high:g}")
     attacks.check_epsilons([given["epsilon"]], f"{where}.epsilon")
-    return Highlight(given["epsilon"], entries.tolerance(given["tolerance"], f"{where}.tolerance"), given["attack"])
+    tolerance = entries.tolerance(given["tolerance"], f"{where}.tolerance")
+    promise = {name: float(given[name]) for name in PROMISE if name in given}
+    return Highlight(given["epsilon"], tolerance, given["attack"], **promise)
 
 
 def _check_highlight(study: Study, where: str) -> None:

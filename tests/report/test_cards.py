@@ -167,6 +167,16 @@ def test_a_card_says_first_whether_the_attacks_can_be_trusted(here, monkeypatch)
         assert ("gradients are there: 24 of 24 samples have a gradient that is zero" in first) == said
 
 
+def test_a_study_may_ask_for_another_promise(here):
+    table, given = attacked(300), yaml.safe_load(study.PARAMS.read_text())
+    given["highlight"] |= {"budget": 0.2, "confidence": 0.9}
+    study.PARAMS.write_text(yaml.safe_dump(given))
+    found = cards.content(study.load(), "synthetic", "meso4", table)["guardrail"]["clean score"]["promise"]
+    assert (found["budget"], found["confidence"]) == (0.2, 0.9)
+    asked = cards.content(here, "synthetic", "meso4", table, budget=0.2, confidence=0.9)
+    assert asked["guardrail"]["clean score"]["promise"] == found
+
+
 def test_a_pdf_says_the_same_each_time_and_has_two_pages(here, tmp_path):
     table = study.judged(here, attacked(60))
     card = cards.content(here, "synthetic", "meso4", table)

@@ -391,6 +391,8 @@ OFTEN = "1000000 is the most"
             3,
             "attacks.pgd: pgd has no option stepz; its options are steps, random_start, restarts, one_batch, frames",
         ),
+        ("highlight.budget", 1, "highlight.budget is 1; it is a number between 0 and 1"),
+        ("highlight.confidence", 0.5, "highlight.confidence is 0.5; it is a number between 0.5 and 1"),
         # keys that are missing
         (
             "attacks",
@@ -405,7 +407,7 @@ OFTEN = "1000000 is the most"
             "datasets.faces has the options seed; the kind folder takes group, layout, on_error, seed, source, train",
         ),
         # other things where mappings are needed
-        ("highlight", [1], "highlight holds [1]; it holds the keys epsilon, tolerance, attack"),
+        ("highlight", [1], "highlight holds [1]; it holds the keys epsilon, tolerance, attack, budget, confidence"),
         ("datasets", [], "datasets holds []; give entries by name, or {} for none"),
         ("attacks", None, "attacks holds None; give entries by name, or {} for none"),
         (
