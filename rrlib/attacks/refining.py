@@ -13,23 +13,17 @@ MOMENTUM = 0.5  # μ of Dong et al.
 FIRST, LAST = 2.0, 0.01  # the first and the last step, in units of ε, and a constant ratio between
 
 
-def refined(
-    clean: Clean, epsilon: Radius, steps: int, sign: torch.Tensor, images: torch.Tensor | None = None
-) -> Iterator[Iterate]:
-    """Steps from `images` (N, …) up the margin where `sign` (N,) is 1, down where it is −1; None: from the clean batch.
+def refined(clean: Clean, epsilon: Radius, steps: int, sign: torch.Tensor, images: torch.Tensor) -> Iterator[Iterate]:
+    """Steps from `images` (N, …) up the margin where `sign` (N,) is 1, down where it is −1.
 
     x ← Π(x + α sign g) with g ← μ g + ∇m / mean |∇m|: the momentum of Dong et al. (2018, arXiv 1710.06081, equations 6
     and 7), whose sum forgets the kinks of the margin that turn a single gradient's signs at every step. The step α
     falls from 2 ε to ε / 100, so that the search first leaves where it begins and then settles.
 
-    Shows the iterates 1 … `steps`, and asks for a gradient at each but the last, and at a start that is not the clean
-    batch.
+    Shows the iterates 1 … `steps`, and asks for a gradient at the start and at each of them but the last.
     """
     lowest, highest = bounds(clean.x, epsilon)
-    if images is None:
-        images, (_, gradient) = clean.x, clean.gradient()
-    else:
-        _, gradient = margin_gradient(clean.detector, images, clean.labels)
+    _, gradient = margin_gradient(clean.detector, images, clean.labels)
     pixels = tuple(range(1, images.dim()))
     smallest = torch.finfo(gradient.dtype).tiny  # a gradient of zeros stays one
     up = like(sign, images).to(images.dtype)
