@@ -165,13 +165,14 @@ def _from(
         return
     open_below = torch.stack([observer.open_below() for observer in descending]).any(dim=0)
     rows = open_below.nonzero()[:, 0]  # a GPU is waited for here, once for each start
-    if len(rows):
-        part = clean.part(rows)
-        here = Start(begin.images[rows], begin.margins[rows], begin.direction[rows])
-        del begin
-        for iterate in fixed(part, at(epsilon, rows), trajectory.steps, -1, here):
-            for observer in descending:
-                observer.see_some(iterate, rows)
+    if len(rows) == 0:
+        return
+    if len(rows) < len(clean.x):  # else a part would be a copy of it all
+        clean, epsilon = clean.part(rows), at(epsilon, rows)
+        begin = Start(begin.images[rows], begin.margins[rows], begin.direction[rows])
+    for iterate in fixed(clean, epsilon, trajectory.steps, -1, begin):
+        for observer in descending:
+            observer.see_some(iterate, rows)
 
 
 def _show(observers: Sequence[Observer], iterate: Iterate) -> None:
