@@ -120,7 +120,7 @@ def kill_once(place: Path, command: tuple[str, ...], rng: random.Random, usual: 
     """Kill one run, or a process of it, at a random moment; False where it ended before that."""
     run, kind = start(place, command), rng.choice(KINDS)
     try:
-        run.wait(rng.uniform(0.5, usual / 2))
+        run.wait(rng.uniform(0.5, min(usual / 2, 40)))  # s: later moments come with the runs that go on
         if run.returncode:
             raise SystemExit(f"after a kill, the next run ended with {run.returncode}")
         return False
