@@ -101,6 +101,9 @@ def _parser() -> argparse.ArgumentParser:
     whole.add_argument("--workers", type=int, metavar="N", help="stages at a time; as many as processors unless given")
     whole.add_argument("--scheduler", metavar="ADDRESS", help="of a running Dask scheduler, to use its workers instead")
     whole.add_argument("--keep-going", action="store_true", help="after a failure, go on with what does not rest on it")
+    whole.add_argument(
+        "--shards", type=int, default=1, metavar="N", help="parts in which each detector is measured (1)"
+    )
     whole.set_defaults(run=_run)
 
     plan = commands.add_parser("plan", help="say what a study lacks, how to get it, and what its run would cost")
@@ -129,6 +132,9 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("dataset")
         command.add_argument("detector")
         command.set_defaults(run=run)
+        if name == "measure":
+            said = "only every N-th batch from the I-th on, for a later `measure` to find"
+            command.add_argument("--shard", type=_shard, metavar="I/N", help=said)
 
     transfer = commands.add_parser("transfer", help="adversarial inputs of each detector as all others see them")
     transfer.add_argument("dataset")
@@ -188,6 +194,14 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _shard(value: str) -> tuple[int, int]:
+    """2/3 as (2, 3)."""
+    which, _, count = value.partition("/")
+    if not (which.isdigit() and count.isdigit() and 1 <= int(which) <= int(count)):
+        raise argparse.ArgumentTypeError(f"{value} is no shard; write I/N with 1 ≤ I ≤ N, such as 2/3")
+    return int(which), int(count)
+
+
 # Each command imports what it needs: `--help` and `check` should not wait for papermill and Sphinx.
 
 
@@ -221,8 +235,10 @@ def _run(options: argparse.Namespace) -> None:
 
     if options.workers is not None and options.workers < 1:
         raise InputError(f"--workers {options.workers} is too few; give 1 or more, or leave it out")
+    if options.shards < 1:
+        raise InputError(f"--shards {options.shards} is too few; give 1 or more, or leave it out")
     _check(options)
-    cluster.run(options.workers, options.scheduler, options.keep_going)
+    cluster.run(options.workers, options.scheduler, options.keep_going, options.shards)
     _verify(options)
     print(f"the book: {Path('outputs/book/index.html').resolve()}")
 
@@ -262,7 +278,10 @@ def _checkpoint(options: argparse.Namespace) -> None:
 def _measure(options: argparse.Namespace) -> None:
     from rrlib import study
 
-    study.measure(study.load(), options.dataset, options.detector)
+    if options.shard:
+        study.measure_shard(study.load(), options.dataset, options.detector, options.shard)
+    else:
+        study.measure(study.load(), options.dataset, options.detector)
 
 
 def _damage(options: argparse.Namespace) -> None:

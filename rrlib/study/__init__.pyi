@@ -24,6 +24,7 @@ from .measure import clean_table as clean_table
 from .measure import half_of as half_of
 from .measure import load_test_set as load_test_set
 from .measure import measure as measure
+from .measure import measure_shard as measure_shard
 from .measure import read_results as read_results
 from .measure import samples_at_once as samples_at_once
 from .measure import seed_families as seed_families
