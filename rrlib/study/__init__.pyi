@@ -1,4 +1,5 @@
 from . import paths as paths
+from .beside import enter as enter
 from .checkpoint import check_module as check_module
 from .checkpoint import has_checkpoint as has_checkpoint
 from .checkpoint import load_detector as load_detector
@@ -8,6 +9,8 @@ from .checkpoint import train as train
 from .checkpoint import trains as trains
 from .dataset import prepare_dataset as prepare_dataset
 from .dataset import prepare_training as prepare_training
+from .defaults import completed as completed
+from .defaults import lacking as lacking
 from .harm import make_damage as make_damage
 from .harm import make_transfer as make_transfer
 from .harm import read_damage as read_damage
