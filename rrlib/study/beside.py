@@ -50,8 +50,9 @@ def folder_of(file: Path) -> Path:
 def enter(file: Path) -> None:
     """Check the study in `file`, bring its folder up to date, and make that the working directory.
 
-    The params.yaml there says also what the file leaves out (see `completed`). Call it from the repository's root, where paths in the file start. For params.yaml itself nothing is done. Raises
-    InputError as `load` does, and if the study's folder holds what is not ours or belongs to another file.
+    The params.yaml there says also what the file leaves out (see `completed`). Call it from the repository's root,
+    where paths in the file start. For params.yaml itself nothing is done. Raises InputError as `load` does, and if the
+    study's folder holds what is not ours or belongs to another file.
     """
     if Path(MADE_FROM).is_file():
         raise InputError(f"this is the folder of a study; leave out --study, or go to {os.path.relpath(_root())} first")
