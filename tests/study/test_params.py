@@ -398,7 +398,7 @@ OFTEN = "1000000 is the most"
         (
             "datasets.faces.source",
             ABSENT,
-            "datasets.faces has the options seed; the kind folder takes group, layout, on_error, seed, source",
+            "datasets.faces has the options seed; the kind folder takes fold, group, layout, on_error, seed, source",
         ),
         # other things where mappings are needed
         ("highlight", [1], "highlight holds [1]; it holds the keys epsilon, tolerance, attack"),
