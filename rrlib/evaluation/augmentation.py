@@ -87,7 +87,8 @@ class Augmentation:
 def _resized(x: Tensor, side: int) -> Tensor:
     if x.shape[-1] == side:
         return x
-    return interpolate(x, size=(side, side), mode="bilinear", align_corners=False, antialias=True)
+    found = interpolate(x, size=(side, side), mode="bilinear", align_corners=False, antialias=True)
+    return found.clamp(0, 1)  # weights that add up to one do so up to rounding
 
 
 def _through_jpeg(frame: Tensor, quality: int) -> Tensor:

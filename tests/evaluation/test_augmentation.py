@@ -30,6 +30,11 @@ def test_pixels_stay_in_range_at_the_size_of_the_detector(images):
     assert found.max() <= 1
 
 
+def test_resizing_a_white_image_leaves_no_pixel_above_one():
+    white = torch.ones(4, 3, 91, 91)
+    assert drawn(Augmentation(crop=0.7, resize=0.5, share=1), white, 64).max() == 1
+
+
 def test_nothing_asked_for_leaves_images_as_they_are(images):
     assert torch.equal(drawn(Augmentation(), images, 80), images)
     assert torch.equal(drawn(Augmentation(jpeg=50, resize=0.5, share=0), images, 80), images)

@@ -1,0 +1,163 @@
+"""A study that is recorded with the repository: its tables without a pixel, and the detectors that were measured.
+
+`data/recorded/NAME/` is what `params.NAME.yaml` left where its data lay. Pages read it, so that who lacks the data
+reads the study; `verify` measures a part of it again where they are.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from rrlib import files
+from rrlib.datasets import manifest
+from rrlib.errors import InputError, parsing
+from rrlib.evaluation import probe, tables
+from rrlib.study import paths
+from rrlib.study.harm import read_damage, read_transfer
+from rrlib.study.params import Study, load
+from rrlib.study.probing import read_probe
+
+RECORDED = paths.DATA / "recorded"
+ABOUT, SAMPLES, TRUST = "about.json", "samples.csv", "trust.json"
+RESULTS, DAMAGE, TRANSFER = "results.parquet", "damage.parquet", "transfer.parquet"
+OF_SAMPLE = ["dataset", "sample", "label", "group", "sha256"]
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A recorded study. In every table the folds of one data set are one (`pooled`).
+
+    results: all result tables below each other; damage: a severity in the place of ε; transfer: with the column
+    `source`; probes: by (data set, detector); samples: dataset, sample, label, group, sha256 of the image file; about:
+    commit, versions, machine and date of the record.
+    """
+
+    study: Study
+    results: pd.DataFrame
+    damage: pd.DataFrame
+    transfer: pd.DataFrame
+    probes: dict[tuple[str, str], pd.DataFrame]
+    samples: pd.DataFrame
+    about: dict[str, Any]
+
+
+def file_of(name: str) -> Path:
+    """The file of the study that is recorded as `name`.
+
+    >>> file_of("faces").as_posix()
+    'params.faces.yaml'
+    """
+    return Path(f"params.{name}.yaml")
+
+
+def folder_of_record(name: str) -> Path:
+    """Where the record of a study lies."""
+    return RECORDED / name
+
+
+def pooled(study: Study) -> dict[str, str]:
+    """What each data set of a study is called once folds are put together: faces-1, faces-2, … become faces.
+
+    That is the name without the number of its fold, where it ends so and every fold of the data set is in the study.
+    """
+    names = {name: name for name in study.datasets}
+    for name, entry in study.datasets.items():
+        fold = getattr(entry, "fold", None)
+        if fold and name.endswith(f"-{fold['number']}"):
+            whole = name.removesuffix(f"-{fold['number']}")
+            if all(f"{whole}-{number}" in study.datasets for number in range(1, fold["of"] + 1)):
+                names[name] = whole
+    return names
+
+
+def write(study: Study, folder: Path, about: Mapping[str, Any]) -> list[Path]:
+    """Write what the stages of a study left in outputs/ to `folder`; the files, in order of their names.
+
+    Raises InputError for a table that is absent.
+    """
+    results = [tables.read(paths.table_path(cell)) for cell in study.cells()]
+    damage, transfer = read_damage(study), read_transfer(study)
+    probes = {pair: read_probe(*pair) for pair in study.pairs()}
+    samples = []
+    for name in study.datasets:
+        frame = manifest.read(paths.dataset_folder(name)).query("split == 'test'")
+        samples.append(frame.assign(dataset=name)[OF_SAMPLE])
+    files.remove(folder)
+    files.mark(folder)
+    tables.write(folder / RESULTS, _below(results))
+    tables.write(folder / DAMAGE, _below(list(damage.values())), ball=False)
+    seen = _below(list(transfer.values()))
+    tables.write(folder / TRANSFER, seen.assign(attack=seen["source"]))  # all are of one attack, the highlighted
+    looks = [probe.to_json(table, {str(key): value for key, value in table.attrs.items()}) for table in probes.values()]
+    files.write_text(folder / TRUST, json.dumps(looks) + "\n")
+    with files.whole(folder / SAMPLES) as unfinished:
+        pd.concat(samples).sort_values(["dataset", "sample"]).to_csv(unfinished, index=False, lineterminator="\n")
+    files.write_text(folder / ABOUT, json.dumps(dict(about), indent=1, sort_keys=True) + "\n")
+    return sorted(path for path in folder.iterdir() if path.name != files.MARK)
+
+
+def read(name: str) -> Recorded:
+    """The recorded study `name`, its folds put together; InputError if a file of it is absent or damaged."""
+    folder, study = folder_of_record(name), load(file_of(name))
+    names = pooled(study)
+    seen = _read(folder / TRANSFER, names)
+    return Recorded(
+        study=study,
+        results=_read(folder / RESULTS, names),
+        damage=_read(folder / DAMAGE, names, ball=False),
+        transfer=seen.assign(source=seen["attack"], attack=study.highlight.attack),
+        probes=_probes(folder / TRUST, names),
+        samples=samples_of(name).replace({"dataset": names}),
+        about=_json(folder / ABOUT),
+    )
+
+
+def samples_of(name: str) -> pd.DataFrame:
+    """The samples of a record: dataset (as params.yaml calls it), sample, label, group, sha256."""
+    path = folder_of_record(name) / SAMPLES
+    if not path.is_file():
+        raise _absent(path)
+    return manifest.read_text(path).astype({"label": int})
+
+
+def tables_of(name: str) -> pd.DataFrame:
+    """All recorded result tables below each other, data sets as params.yaml calls them."""
+    return tables.read(folder_of_record(name) / RESULTS)
+
+
+def _read(path: Path, names: Mapping[str, str], ball: bool = True) -> pd.DataFrame:
+    if not path.is_file():
+        raise _absent(path)
+    return tables.read(path, ball).replace({"dataset": dict(names)})
+
+
+def _probes(path: Path, names: Mapping[str, str]) -> dict[tuple[str, str], pd.DataFrame]:
+    found: dict[tuple[str, str], list[pd.DataFrame]] = {}
+    for held in _json(path):
+        table = probe.from_json(held)
+        found.setdefault((names[table.attrs["dataset"]], table.attrs["detector"]), []).append(table)
+    return {pair: _below(each) for pair, each in found.items()}
+
+
+def _json(path: Path) -> Any:
+    if not path.is_file():
+        raise _absent(path)
+    with parsing(path, "a whole record", f"`git checkout {path}` brings it back"):
+        return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _absent(path: Path) -> InputError:
+    return InputError(f"{path} is absent; `git checkout {path}` brings it back")
+
+
+def _below(found: list[pd.DataFrame]) -> pd.DataFrame:
+    attrs = found[0].attrs
+    for table in found:
+        table.attrs = {}
+    whole = pd.concat(found, ignore_index=True)
+    whole.attrs = {"epsilon": attrs["epsilon"]} if "epsilon" in attrs else {}
+    return whole
