@@ -43,9 +43,8 @@ def data_note(found: Recorded) -> str:
     """Markdown: what the numbers rest on, when and with which code they were measured."""
     whole = found.samples[~found.samples.duplicated("sample")]
     counts = whole["label"].value_counts()
-    folds = max(
-        (entry.fold["of"] for entry in found.study.datasets.values() if getattr(entry, "fold", None)), default=1
-    )
+    known = [getattr(each, "fold", None) for each in found.study.datasets.values()]
+    folds = max((fold["of"] for fold in known if fold), default=1)
     return (
         f"> **Real data, recorded.** {counts[0]} photographs and {counts[1]} portraits that StyleGAN2 drew, each tested"
         f" by detectors that had seen none of it ({folds} folds). Nothing was measured while this book was built: the "
@@ -57,7 +56,7 @@ def data_note(found: Recorded) -> str:
 def detection(worst: pd.DataFrame) -> str:
     """Markdown: how well the best detector detects, against the goal, and who does not detect at all."""
     clean = analysis.clean_performance(worst)
-    best = clean.loc[clean["accuracy"].idxmax()]
+    best = clean.sort_values("accuracy", ascending=False, kind="stable").iloc[0]
     said = (
         f"The best detector here is {text.markdown(best['detector'])}: clean accuracy {best['accuracy']:.3f} "
         f"[{best['accuracy_low']:.3f}, {best['accuracy_high']:.3f}], AUC {best['auc']:.3f} [{best['auc_low']:.3f}, "
@@ -68,7 +67,7 @@ def detection(worst: pd.DataFrame) -> str:
         if best["accuracy"] >= GOAL
         else f"The goal of {GOAL:g} is missed by {GOAL - best['accuracy']:.3f}."
     )
-    blind = clean.loc[~clean["detects"], "detector"]
+    blind = clean.loc[~clean["detects"], "detector"].tolist()
     if len(blind):
         said += f" {_listed(blind)} {'does' if len(blind) == 1 else 'do'} not detect here and take part in no finding."
     return said
@@ -83,12 +82,11 @@ def start_line(name: str = "faces") -> str:
     worst = analysis.worst_case(found.results)
     reasons = trust.distrusted(checklists(found, worst))
     clean = analysis.clean_performance(worst)
-    pairs = zip(clean["dataset"], clean["detector"], strict=True)
-    fit = clean[clean["detects"] & [pair not in reasons for pair in pairs]]
+    fit = trusted.without(clean[clean["detects"]], reasons).sort_values("accuracy", ascending=False, kind="stable")
     link = "[real faces](faces)"
     if fit.empty:
         return f"**On {link} (recorded)** no detector detects whose attacks can be trusted, so nothing is said."
-    best, highlight = fit.loc[fit["accuracy"].idxmax()], found.study.highlight
+    best, highlight = fit.iloc[0], found.study.highlight
     of_best = worst[(worst["dataset"] == best["dataset"]) & (worst["detector"] == best["detector"])]
     data = summary.by_epsilon(summary.at_epsilon(of_best, highlight.epsilon), [highlight.tolerance])
     shown = {
