@@ -1,9 +1,11 @@
 # Two commands: `make` runs the study and builds the book, `make test` runs the tests. Both set up .venv first.
+# STUDY=params.faces.yaml runs and verifies that study, beside params.yaml and without touching its outputs.
 # PYTHON=/path/to/python3.12 names the interpreter; left out, tools/venv.sh takes the newest suitable one
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode
+BESIDE := $(if $(STUDY),--study "$(STUDY)")
 # pip and uv read the same setting under two names
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 # a virtual environment that happens to be active must not win over .venv
@@ -43,11 +45,11 @@ licences: $(READY)
 # The study and the book: what `dvc repro` would run, several stages at a time, and how far the results are from the
 # recorded ones.
 book: $(READY)
-	@$(BIN)/python -m rrlib run
+	@$(BIN)/python -m rrlib run $(BESIDE)
 
 # How far the results are from the recorded ones.
 verify: $(READY)
-	@$(BIN)/python -m rrlib verify
+	@$(BIN)/python -m rrlib verify $(BESIDE)
 
 test: $(READY)
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses logical --dist loadfile

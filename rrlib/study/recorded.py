@@ -5,8 +5,12 @@ reads the study; `verify` measures a part of it again where they are.
 """
 
 import json
+import platform
+import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +63,19 @@ def folder_of_record(name: str) -> Path:
     return RECORDED / name
 
 
+def name_of(file: object) -> str:
+    """The name of the record of the study in `file`; empty for no file, or one that is not recorded."""
+    if not isinstance(file, Path):
+        return ""
+    name = file.name.removeprefix("params.").removesuffix(".yaml")
+    return name if (folder_of_record(name) / RESULTS).is_file() else ""
+
+
+def names() -> list[str]:
+    """The recorded studies."""
+    return sorted(path.parent.name for path in RECORDED.glob(f"*/{RESULTS}"))
+
+
 def pooled(study: Study) -> dict[str, str]:
     """What each data set of a study is called once folds are put together: faces-1, faces-2, … become faces.
 
@@ -74,8 +91,46 @@ def pooled(study: Study) -> dict[str, str]:
     return names
 
 
-def write(study: Study, folder: Path, about: Mapping[str, Any]) -> list[Path]:
-    """Write what the stages of a study left in outputs/ to `folder`; the files, in order of their names.
+def record(file: Path) -> list[str]:
+    """Record the study in `file`, whose folder this is, with the detectors that were trained; the lines to be shown."""
+    study, folder = load(), folder_of_record(file.name.removeprefix("params.").removesuffix(".yaml"))
+    written = write(study, folder, about())
+    for dataset, detector in study.pairs():
+        if study.detectors[detector].training:
+            made = paths.checkpoint_path(dataset, detector).read_bytes()
+            given = paths.given_path(dataset, detector)
+            with files.whole(given) as unfinished:
+                unfinished.write_bytes(made)
+            written.append(given)
+    total = sum(path.stat().st_size for path in written)
+    return [f"{len(written)} files, {total / 1e6:.1f} MB, in {folder} and {paths.GIVEN}; name them in data.dvc"]
+
+
+def about() -> dict[str, str]:
+    """What a record says of its making: commit, date, processor, system and versions; no name of a machine."""
+    told = subprocess.run(["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
+                          capture_output=True, text=True, check=False).stdout.strip()  # fmt: skip
+    return {
+        "commit": told or "unknown",
+        "date": f"{datetime.now(UTC):%Y-%m-%d}",
+        "processor": _processor(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        **{name: version(name) for name in ("torch", "numpy", "pandas", "pillow")},
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    found = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return found[0] if found else platform.processor() or platform.machine()
+
+
+def write(study: Study, folder: Path, said: Mapping[str, Any]) -> list[Path]:
+    """Write what the stages of a study left in outputs/ to `folder`, and what is `said` of it; the files.
 
     Raises InputError for a table that is absent.
     """
@@ -86,8 +141,6 @@ def write(study: Study, folder: Path, about: Mapping[str, Any]) -> list[Path]:
     for name in study.datasets:
         frame = manifest.read(paths.dataset_folder(name)).query("split == 'test'")
         samples.append(frame.assign(dataset=name)[OF_SAMPLE])
-    files.remove(folder)
-    files.mark(folder)
     tables.write(folder / RESULTS, _below(results))
     tables.write(folder / DAMAGE, _below(list(damage.values())), ball=False)
     seen = _below(list(transfer.values()))
@@ -96,8 +149,8 @@ def write(study: Study, folder: Path, about: Mapping[str, Any]) -> list[Path]:
     files.write_text(folder / TRUST, json.dumps(looks) + "\n")
     with files.whole(folder / SAMPLES) as unfinished:
         pd.concat(samples).sort_values(["dataset", "sample"]).to_csv(unfinished, index=False, lineterminator="\n")
-    files.write_text(folder / ABOUT, json.dumps(dict(about), indent=1, sort_keys=True) + "\n")
-    return sorted(path for path in folder.iterdir() if path.name != files.MARK)
+    files.write_text(folder / ABOUT, json.dumps(dict(said), indent=1, sort_keys=True) + "\n")
+    return [folder / name for name in (ABOUT, DAMAGE, RESULTS, SAMPLES, TRANSFER, TRUST)]
 
 
 def read(name: str) -> Recorded:
