@@ -33,10 +33,13 @@ def checklists(found: Recorded, worst: pd.DataFrame) -> dict[tuple[str, str], li
     return lists
 
 
-def claims(found: Recorded, worst: pd.DataFrame, reasons: Mapping[tuple[str, str], str]) -> list[Claim]:
-    """The paper's claims on recorded images; that on video needs video."""
+def claims(
+    found: Recorded, worst: pd.DataFrame, reasons: Mapping[tuple[str, str], str], tolerance: float | None = None
+) -> list[Claim]:
+    """The paper's claims on recorded images, at the recorded study's τ unless given; that on video needs video."""
     kept, about = trusted.without(worst, reasons), found.study
-    return analysis.paper_claims(kept, about.highlight.tolerance, about.tolerances) if len(kept) else []
+    at = about.highlight.tolerance if tolerance is None else tolerance
+    return analysis.paper_claims(kept, at, about.tolerances) if len(kept) else []
 
 
 def data_note(found: Recorded) -> str:
@@ -138,6 +141,36 @@ def beside(parts: Mapping[str, pd.DataFrame], epsilon: float, tolerance: float) 
     names = {"accuracy": "clean accuracy", "auc": "AUC", "distance": "distance from a line"}
     names["decided"] = "clean inputs decided"
     return pd.concat(found, ignore_index=True)[columns].rename(columns=names)
+
+
+def contrast(ours: pd.DataFrame, real: pd.DataFrame, epsilon: float, tolerance: float) -> str:
+    """Markdown: what differs between two worst cases at one ε that both hold, a line for each subject."""
+    table, rr = beside({"ours": ours, "real": real}, epsilon, tolerance), f"RR({tolerance:g})"
+    mine, theirs = table[table["data"] == "ours"], table[table["data"] == "real"]
+    lines = [
+        f"- **{text.markdown(row['detector'])}**: clean accuracy {row['clean accuracy']:.3f} and "
+        f"{row['clean accuracy real']:.3f} on real faces, RA {row['RA']:.3f} and {row['RA real']:.3f}, {rr} "
+        f"{row[rr]:.3f} and {row[f'{rr} real']:.3f}."
+        for row in mine.merge(theirs, on="detector", suffixes=("", " real")).to_dict("records")
+    ]
+    lines.append(
+        f"- **Calibration**: the error of clean probabilities is at most {mine['calibration error'].max():.3f} here and "
+        f"{theirs['calibration error'].max():.3f} on real faces."
+    )
+    found = linearity.compare_image_video(ours, real, epsilon)
+    if len(found):
+        row = found.iloc[0]
+        lines.append(
+            f"- **Linearity**: RR(τ) is {row['image']:.3f} from its line here and {row['video']:.3f} on real faces, as "
+            f"a mean over detectors (difference {row['difference']:+.3f}, interval [{row['low']:+.3f}, "
+            f"{row['high']:+.3f}]). That it is straighter on real faces {WORDS[row['verdict']]}."
+        )
+    able, able_there = (int((each["clean inputs decided"].fillna(0) > 0).sum()) for each in (mine, theirs))
+    lines.append(
+        f"- **Guardrails**: a band that keeps flips within {BUDGET:.0%} decides something for {able} of {len(mine)} "
+        f"detectors here and for {able_there} of {len(theirs)} on real faces."
+    )
+    return "\n".join(lines)
 
 
 def claims_beside(parts: Mapping[str, Sequence[Claim]]) -> str:
