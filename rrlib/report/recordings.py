@@ -154,8 +154,8 @@ def contrast(ours: pd.DataFrame, real: pd.DataFrame, epsilon: float, tolerance: 
         for row in mine.merge(theirs, on="detector", suffixes=("", " real")).to_dict("records")
     ]
     lines.append(
-        f"- **Calibration**: the error of clean probabilities is at most {mine['calibration error'].max():.3f} here and "
-        f"{theirs['calibration error'].max():.3f} on real faces."
+        f"- **Calibration**: the error of clean probabilities is at most {mine['calibration error'].max():.3f} here "
+        f"and {theirs['calibration error'].max():.3f} on real faces."
     )
     found = linearity.compare_image_video(ours, real, epsilon)
     if len(found):

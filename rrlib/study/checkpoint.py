@@ -2,6 +2,7 @@
 
 import hashlib
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -90,13 +91,24 @@ def definition_of(study: Study, dataset: str) -> dict[str, Any]:
 
 
 def load_detector(study: Study, dataset: str, detector: str) -> detectors.LoadedDetector:
-    """The detector that `make_checkpoint` left; an InputError if its module has changed meanwhile."""
+    """The detector that `make_checkpoint` left, in the precision that params.yaml asks for.
+
+    Raises InputError if its module has changed meanwhile, and for double precision on a device that has none.
+    """
     path = paths.checkpoint_path(dataset, detector)
     if not path.is_file():
         raise InputError(f"{path} is absent; make it with `dvc repro`")
     check_module(study, dataset, detector)
     entry = study.detectors[detector]
-    return detectors.load(path, entry.architecture, entry.input_size)
+    loaded = detectors.load(path, entry.architecture, entry.input_size)
+    if entry.precision == "single":
+        return loaded
+    if resolve(study.device).type == "mps":
+        raise InputError(
+            f"params.yaml: detectors.{detector}.precision is double, which Apple's GPUs lack; write device: cpu, or "
+            "leave it out"
+        )
+    return replace(loaded, detector=detectors.InDouble(loaded.detector))
 
 
 def load_weights(study: Study, detector: str) -> detectors.LoadedDetector:

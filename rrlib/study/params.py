@@ -11,6 +11,7 @@ from typing import Any
 from rrlib import attacks, entries
 from rrlib.attacks import Rule
 from rrlib.datasets import Kind, definition
+from rrlib.detectors import PRECISIONS
 from rrlib.detectors import catalogue as detectors
 from rrlib.devices import DEVICES
 from rrlib.errors import InputError
@@ -31,7 +32,7 @@ class Detector:
     """One line of `detectors`: an architecture that is trained by `training`, whose `weights` are given, or that brings
     its own (`hub:`, `python:`). `labels` says which label names of a hub's model are real and fake, or in which order
     the classes of a file of weights stand; `calibrate` whether weights that were not trained here get a temperature
-    from the validation split."""
+    from the validation split; `precision` in which numbers it is measured, see `detectors.InDouble`."""
 
     architecture: str
     input_size: int
@@ -41,6 +42,7 @@ class Detector:
     sha256: str | None
     labels: dict[str, str] | tuple[str, ...] | None = None
     calibrate: bool = True
+    precision: str = "single"
 
 
 @dataclass(frozen=True)
@@ -236,7 +238,7 @@ def _dataset(name: str, entry: object, where: str) -> Kind:
 
 
 def _detector(name: str, entry: object, where: str, sources: Iterable[Source]) -> Detector:
-    optional = ("seed", "training", "weights", "sha256", "labels", "calibrate")
+    optional = ("seed", "training", "weights", "sha256", "labels", "calibrate", "precision")
     found = entries.mapping(entry, where, required=("architecture", "input_size"), optional=optional)
     return _detector_of(found, where, sources)
 
@@ -264,6 +266,7 @@ def _detector_of(entry: dict[str, Any], where: str, sources: Iterable[Source]) -
         seed=entries.whole(entry.get("seed", 0), f"{where}.seed", 0),
         training=_recipe(entry["training"], where) if "training" in entry else None,
         calibrate=_calibrate(entry, where),
+        precision=entries.choice(entry.get("precision", "single"), PRECISIONS, f"{where}.precision"),
         weights=Path(entry["weights"]) if "weights" in entry else None,
         sha256=entry.get("sha256"),
         labels=labels,
