@@ -112,12 +112,13 @@ def _look(study: Study, dataset: str, detector: str, folder: Path, there: pd.Dat
     loaded = (
         load_weights(study, detector) if entry.weights else detectors.load(given, entry.architecture, entry.input_size)
     )
+    network = detectors.InDouble(loaded.detector) if entry.precision == "double" else loaded.detector
     test: Labelled = datasets.load(folder, "test", entry.input_size)
     epsilons = study.epsilons
     if count is not None:
         test, epsilons = probe.part(test, count, study.seed), (0.0, study.highlight.epsilon)
     here = evaluate(
-        loaded.detector,
+        network,
         test,
         study.half(dataset).attacks,
         epsilons,

@@ -36,7 +36,7 @@ class Recorded:
     """A recorded study. In every table the folds of one data set are one (`pooled`).
 
     results: all result tables below each other; damage: a severity in the place of ε; transfer: with the column
-    `source`; probes: by (data set, detector); samples: dataset, sample, label, group, sha256 of the image file; about:
+    `source`; probes: by (data set, detector); these three may be empty. samples: dataset, sample, label, group, sha256 of the image file; about:
     commit, versions, machine and date of the record.
     """
 
@@ -132,38 +132,46 @@ def _processor() -> str:
 def write(study: Study, folder: Path, said: Mapping[str, Any]) -> list[Path]:
     """Write what the stages of a study left in outputs/ to `folder`, and what is `said` of it; the files.
 
-    Raises InputError for a table that is absent.
+    Result tables must be there; damage, transfer and trust are written where all their stages have run. Raises
+    InputError for a result table that is absent.
     """
     results = [tables.read(paths.table_path(cell)) for cell in study.cells()]
-    damage, transfer = read_damage(study), read_transfer(study)
-    probes = {pair: read_probe(*pair) for pair in study.pairs()}
+    ran = {
+        DAMAGE: all(paths.damage_path(*pair).is_file() for pair in study.pairs()),
+        TRANSFER: all(paths.transfer_path(*pair).is_file() for pair in study.pairs()),
+        TRUST: all(paths.probe_path(*pair).is_file() for pair in study.pairs()),
+    }
     samples = []
     for name in study.datasets:
         frame = manifest.read(paths.dataset_folder(name)).query("split == 'test'")
         samples.append(frame.assign(dataset=name)[OF_SAMPLE])
     tables.write(folder / RESULTS, _below(results))
-    tables.write(folder / DAMAGE, _below(list(damage.values())), ball=False)
-    seen = _below(list(transfer.values()))
-    tables.write(folder / TRANSFER, seen.assign(attack=seen["source"]))  # all are of one attack, the highlighted
-    looks = [probe.to_json(table, {str(key): value for key, value in table.attrs.items()}) for table in probes.values()]
-    files.write_text(folder / TRUST, json.dumps(looks) + "\n")
+    if ran[DAMAGE]:
+        tables.write(folder / DAMAGE, _below(list(read_damage(study).values())), ball=False)
+    if ran[TRANSFER]:
+        seen = _below(list(read_transfer(study).values()))
+        tables.write(folder / TRANSFER, seen.assign(attack=seen["source"]))  # all are of one attack, the highlighted
+    if ran[TRUST]:
+        probes = [read_probe(*pair) for pair in study.pairs()]
+        looks = [probe.to_json(each, {str(key): value for key, value in each.attrs.items()}) for each in probes]
+        files.write_text(folder / TRUST, json.dumps(looks) + "\n")
     with files.whole(folder / SAMPLES) as unfinished:
         pd.concat(samples).sort_values(["dataset", "sample"]).to_csv(unfinished, index=False, lineterminator="\n")
     files.write_text(folder / ABOUT, json.dumps(dict(said), indent=1, sort_keys=True) + "\n")
-    return [folder / name for name in (ABOUT, DAMAGE, RESULTS, SAMPLES, TRANSFER, TRUST)]
+    return [folder / name for name in (ABOUT, RESULTS, SAMPLES, *(name for name, there in ran.items() if there))]
 
 
 def read(name: str) -> Recorded:
     """The recorded study `name`, its folds put together; InputError if a file of it is absent or damaged."""
     folder, study = folder_of_record(name), load(file_of(name))
     names = pooled(study)
-    seen = _read(folder / TRANSFER, names)
+    seen = _read(folder / TRANSFER, names) if (folder / TRANSFER).is_file() else pd.DataFrame()
     return Recorded(
         study=study,
         results=_read(folder / RESULTS, names),
-        damage=_read(folder / DAMAGE, names, ball=False),
-        transfer=seen.assign(source=seen["attack"], attack=study.highlight.attack),
-        probes=_probes(folder / TRUST, names),
+        damage=_read(folder / DAMAGE, names, ball=False) if (folder / DAMAGE).is_file() else pd.DataFrame(),
+        transfer=seen.assign(source=seen["attack"], attack=study.highlight.attack) if len(seen) else seen,
+        probes=_probes(folder / TRUST, names) if (folder / TRUST).is_file() else {},
         samples=samples_of(name).replace({"dataset": names}),
         about=_json(folder / ABOUT),
     )
