@@ -60,6 +60,13 @@ def detection(worst: pd.DataFrame) -> str:
     """Markdown: how well the best detector detects, against the goal, and who does not detect at all."""
     clean = analysis.clean_performance(worst)
     best = clean.sort_values("accuracy", ascending=False, kind="stable").iloc[0]
+    if not clean["detects"].any():
+        top = clean.sort_values("auc", ascending=False, kind="stable").iloc[0]
+        return (
+            f"None of the {len(clean)} detectors detects here: the highest AUC is {top['auc']:.3f} [{top['auc_low']:.3f}, "
+            f"{top['auc_high']:.3f}], of {text.markdown(top['detector'])}, and the highest clean accuracy "
+            f"{best['accuracy']:.3f}."
+        )
     said = (
         f"The best detector here is {text.markdown(best['detector'])}: clean accuracy {best['accuracy']:.3f} "
         f"[{best['accuracy_low']:.3f}, {best['accuracy_high']:.3f}], AUC {best['auc']:.3f} [{best['auc_low']:.3f}, "

@@ -36,8 +36,8 @@ class Recorded:
     """A recorded study. In every table the folds of one data set are one (`pooled`).
 
     results: all result tables below each other; damage: a severity in the place of ε; transfer: with the column
-    `source`; probes: by (data set, detector); these three may be empty. samples: dataset, sample, label, group, sha256 of the image file; about:
-    commit, versions, machine and date of the record.
+    `source`; probes: by (data set, detector); these three may be empty. samples: dataset, sample, label, group and
+    sha256 of the image file; about: commit, versions, processor and date of the record.
     """
 
     study: Study
