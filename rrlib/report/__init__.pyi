@@ -18,6 +18,7 @@ from . import pages as pages
 from . import pictures as pictures
 from . import provenance as provenance
 from . import record as record
+from . import recordings as recordings
 from . import reference as reference
 from . import swapped as swapped
 from . import transfers as transfers

@@ -40,10 +40,11 @@ def verify(found: study.Study) -> str:
 
 
 def read() -> pd.DataFrame:
-    """The recorded results; InputError if they are not there."""
+    """The recorded results, those of studies in data/recorded too; InputError if they are not there."""
     if not RESULTS.is_file():
         raise InputError(f"{RESULTS} is absent; `git checkout {RESULTS}` brings it back")
-    return pd.read_csv(RESULTS)
+    others = [recorded.rows(study.recorded.tables_of(name)) for name in study.recorded.names()]
+    return pd.concat([pd.read_csv(RESULTS), *others], ignore_index=True)
 
 
 def _here(found: study.Study) -> pd.DataFrame:

@@ -1,4 +1,6 @@
+from . import again as again
 from . import paths as paths
+from . import recorded as recorded
 from .beside import enter as enter
 from .checkpoint import check_module as check_module
 from .checkpoint import has_checkpoint as has_checkpoint

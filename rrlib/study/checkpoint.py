@@ -2,7 +2,7 @@
 
 import hashlib
 import sys
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +62,7 @@ def train(study: Study, dataset: str, detector: str, target: Path) -> dict[str, 
     if entry.training is None:
         raise InputError(f"{detector} has no training in params.yaml; give it one, or take its weights as they are")
     folder, device = prepare_training(study, dataset), resolve(study.device)
-    training_set = datasets.load(folder, "train", entry.input_size, keep=True)
+    training_set = datasets.load(folder, "train", entry.training.size(entry.input_size), keep=True)
     validation_set = datasets.load(folder, "validation", entry.input_size, keep=True)
     network = detectors.build(entry.architecture, entry.input_size, entry.seed, _names(entry))
     name = f"{dataset}/{detector}"
@@ -223,7 +223,7 @@ def _differing(study: Study, dataset: str, detector: str, path: Path) -> list[st
         "architecture": entry.architecture,
         "input_size": entry.input_size,
         "seed": entry.seed,
-        "recipe": asdict(entry.training) if entry.training else None,
+        "recipe": entry.training.to_dict() if entry.training else None,
         "data": _trained_on(definition_of(study, dataset)),
     }
     found = metadata | {

@@ -15,7 +15,7 @@ from rrlib.detectors import PRECISIONS
 from rrlib.detectors import catalogue as detectors
 from rrlib.devices import DEVICES
 from rrlib.errors import InputError
-from rrlib.evaluation import METHODS, Adversarial, Cell, Recipe, damage
+from rrlib.evaluation import METHODS, Adversarial, Augmentation, Cell, Recipe, damage
 from rrlib.metrics import functional
 from rrlib.sources import Source, awaited
 from rrlib.sources import catalogue as published
@@ -331,6 +331,10 @@ def _recipe(entry: object, where: str) -> Recipe:
     entries.bounded(given, f"{where}.training", MOST_OFTEN)
     if given.get("adversarial") is not None:
         given["adversarial"] = _adversarial(given["adversarial"], f"{where}.training.adversarial")
+    if given.get("augmentation") is not None:
+        options = tuple(Augmentation.__dataclass_fields__)
+        augmentation = entries.mapping(given["augmentation"], f"{where}.training.augmentation", optional=options)
+        given["augmentation"] = entries.placed(f"{where}.training", Augmentation, **augmentation)
     return entries.placed(where, Recipe, **given)
 
 

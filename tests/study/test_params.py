@@ -372,7 +372,7 @@ OFTEN = "1000000 is the most"
             "datasets.faces.sead",
             0,
             "datasets.faces has the options sead, seed, source; "
-            "the kind folder takes group, layout, on_error, seed, so",
+            "the kind folder takes fold, group, layout, on_error, seed, so",
         ),
         (
             "detectors.meso.size",
@@ -407,7 +407,7 @@ OFTEN = "1000000 is the most"
         (
             "datasets.faces.source",
             ABSENT,
-            "datasets.faces has the options seed; the kind folder takes group, layout, on_error, seed, source",
+            "datasets.faces has the options seed; the kind folder takes fold, group, layout, on_error, seed, source",
         ),
         # other things where mappings are needed
         ("highlight", [1], "highlight holds [1]; it holds the keys epsilon, tolerance, attack"),
