@@ -22,3 +22,4 @@ from . import reference as reference
 from . import swapped as swapped
 from . import transfers as transfers
 from . import trusted as trusted
+from . import vector as vector
