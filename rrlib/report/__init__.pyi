@@ -1,12 +1,15 @@
 from . import board as board
 from . import book as book
+from . import building as building
 from . import calibration as calibration
 from . import card_files as card_files
 from . import cards as cards
 from . import choice as choice
+from . import explorer as explorer
 from . import figure1 as figure1
 from . import figures as figures
 from . import findings as findings
+from . import finishing as finishing
 from . import guardrail as guardrail
 from . import judging as judging
 from . import kernels as kernels
