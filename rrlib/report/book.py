@@ -17,7 +17,16 @@ from rrlib.report import card_files, notebooks, reference
 from rrlib.study import paths
 
 PROSE = Path("book")
-SINGLE = ("index", "figure1", "linearity", "choose", "damage", "transfer")  # of the whole study, each a notebook
+SINGLE = (
+    "index",
+    "figure1",
+    "linearity",
+    "choose",
+    "damage",
+    "transfer",
+    "faces",
+    "drawn-and-real",
+)  # of the whole study, each a notebook
 
 
 def pages(found: study.Study) -> list[Path]:
