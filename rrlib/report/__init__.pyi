@@ -1,12 +1,15 @@
 from . import board as board
 from . import book as book
+from . import building as building
 from . import calibration as calibration
 from . import card_files as card_files
 from . import cards as cards
 from . import choice as choice
+from . import explorer as explorer
 from . import figure1 as figure1
 from . import figures as figures
 from . import findings as findings
+from . import finishing as finishing
 from . import guardrail as guardrail
 from . import judging as judging
 from . import kernels as kernels
@@ -23,3 +26,4 @@ from . import reference as reference
 from . import swapped as swapped
 from . import transfers as transfers
 from . import trusted as trusted
+from . import vector as vector

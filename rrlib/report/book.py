@@ -13,15 +13,17 @@ import yaml
 from rrlib import files, study
 from rrlib.errors import InputError
 from rrlib.evaluation import Cell
-from rrlib.report import card_files, notebooks, reference
+from rrlib.report import card_files, explorer, finishing, notebooks, reference
 from rrlib.study import paths
 
 PROSE = Path("book")
+CITATION = Path("CITATION.cff")
 SINGLE = (
     "index",
     "figure1",
     "linearity",
     "choose",
+    "explorer",
     "damage",
     "transfer",
     "faces",
@@ -72,6 +74,7 @@ def build(target: Path) -> Path:
     with tempfile.TemporaryDirectory(prefix=".book-", dir=paths.OUTPUTS) as folder:
         source = Path(folder, "source")
         shutil.copytree(PROSE, source)
+        shutil.copy(CITATION, source)
         found = study.load()
         (source / "api-reference.md").write_text(reference.markdown(), encoding="utf-8")
         toc = source / "_toc.yml"
@@ -82,16 +85,18 @@ def build(target: Path) -> Path:
             card = card_files.committed(card_files.read(card_files.card_path(*pair)))
             page = source / paths.detector_pages(*pair).relative_to(paths.NOTEBOOKS)
             files.write_text(page / card_files.card_name(*pair), card_files.text(card))
+        built = source / "_build" / "html"
         run = subprocess.run(
-            [Path(sys.executable).with_name("jupyter-book"), "build", "--quiet",
-             "--warningiserror", "--nitpick", "--keep-going", str(source)],
+            [sys.executable, "-m", "rrlib.report.building", source, built],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-        )  # fmt: skip
-        built = source / "_build" / "html"
+        )
         if run.returncode != 0 or not (built / "index.html").is_file():
             raise InputError(f"the book has faults; mend them in book/ or notebooks/: {_faults(run.stdout, source)}")
+        highlight = {"epsilon": found.highlight.epsilon, "tolerance": found.highlight.tolerance}
+        explorer.write(study.read_results(found), found.distance, highlight, built)
+        finishing.finish(built)
         # Sphinx's note to its own next build; it names the temporary folder, so no two builds would be alike
         (built / ".buildinfo").unlink(missing_ok=True)
         files.mark(built)

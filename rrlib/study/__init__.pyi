@@ -11,6 +11,8 @@ from .checkpoint import train as train
 from .checkpoint import trains as trains
 from .dataset import prepare_dataset as prepare_dataset
 from .dataset import prepare_training as prepare_training
+from .defaults import completed as completed
+from .defaults import lacking as lacking
 from .harm import make_damage as make_damage
 from .harm import make_transfer as make_transfer
 from .harm import read_damage as read_damage
@@ -27,6 +29,7 @@ from .measure import clean_table as clean_table
 from .measure import half_of as half_of
 from .measure import load_test_set as load_test_set
 from .measure import measure as measure
+from .measure import measure_shard as measure_shard
 from .measure import read_results as read_results
 from .measure import samples_at_once as samples_at_once
 from .measure import seed_families as seed_families

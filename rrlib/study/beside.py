@@ -19,6 +19,7 @@ from rrlib import entries, files
 from rrlib.errors import InputError
 from rrlib.sources import OUTPUTS as SOURCES
 from rrlib.study import paths
+from rrlib.study.defaults import TOP, completed
 from rrlib.study.params import PARAMS, load
 
 STUDIES = Path("studies")
@@ -49,8 +50,9 @@ def folder_of(file: Path) -> Path:
 def enter(file: Path) -> None:
     """Check the study in `file`, bring its folder up to date, and make that the working directory.
 
-    Call it from the repository's root, where paths in the file start. For params.yaml itself nothing is done. Raises
-    InputError as `load` does, and if the study's folder holds what is not ours or belongs to another file.
+    The params.yaml there says also what the file leaves out (see `completed`). Call it from the repository's root,
+    where paths in the file start. For params.yaml itself nothing is done. Raises InputError as `load` does, and if the
+    study's folder holds what is not ours or belongs to another file.
     """
     if Path(MADE_FROM).is_file():
         raise InputError(f"this is the folder of a study; leave out --study, or go to {os.path.relpath(_root())} first")
@@ -63,7 +65,8 @@ def enter(file: Path) -> None:
     _claim(folder, file)
     _link_all(folder)
     _settle_dvc(folder)
-    text = yaml.safe_dump(_moved(entries.read(file), folder), sort_keys=False, allow_unicode=True, width=100)
+    given = completed(entries.mapping(entries.read(file), str(file), optional=tuple(TOP)))
+    text = yaml.safe_dump(_moved(given, folder), sort_keys=False, allow_unicode=True, width=100)
     _write(folder / PARAMS, f"# Made from {os.path.relpath(file)} of the repository; change that one.\n{text}")
     os.chdir(folder)
 

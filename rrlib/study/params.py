@@ -19,7 +19,7 @@ from rrlib.evaluation import METHODS, Adversarial, Augmentation, Cell, Recipe, d
 from rrlib.metrics import functional
 from rrlib.sources import Source, awaited
 from rrlib.sources import catalogue as published
-from rrlib.study import paths
+from rrlib.study import defaults, paths
 
 PARAMS = Path("params.yaml")
 # No machine does more; who writes more has slipped. Samples of a batch, processes, pixels of a side, cells of a study,
@@ -127,13 +127,19 @@ class Study:
 def load(path: Path = PARAMS) -> Study:
     """Read and check a study; nothing is run. Raises InputError with the key, what was found and what is allowed.
 
+    A file of another name than params.yaml may leave out what `defaults.completed` knows.
+
     What a source of the study will bring need not be there yet; it is checked when it is.
     """
     where = str(path)
     read = entries.read(path)
     parts = tuple(Half.__dataclass_fields__)
     own = tuple(name for name in Study.__dataclass_fields__ if name != "image")
-    given = entries.mapping(read, where, required=(*own, *parts))
+    given = entries.mapping(read, where, optional=(*own, *parts))
+    if Path(path).name == PARAMS.name:
+        _check_complete(given, where)
+    else:
+        given = defaults.completed(given)
     sources = published.chosen(given["sources"], f"{where}: sources", Path(path).parent)
     attacks.check_epsilons(given["epsilons"], f"{where}: epsilons")
     video = entries.mapping(given["video"], f"{where}: video", required=parts)
@@ -164,6 +170,15 @@ def load(path: Path = PARAMS) -> Study:
     _check_highlight(study, f"{where}: highlight")
     _check_damage(study, f"{where}: damage")
     return study
+
+
+def _check_complete(given: dict[str, Any], where: str) -> None:
+    """DVC reads params.yaml as it stands, so nothing may be left to be understood there."""
+    if lacking := defaults.lacking(given):
+        raise InputError(
+            f"{where} lacks {', '.join(lacking)}; add it, or give the study a file of another name, which may leave it "
+            "out, and run `python -m rrlib run --study FILE`"
+        )
 
 
 def _half(given: dict[str, Any], where: str, sources: dict[str, Source], video: bool) -> Half:

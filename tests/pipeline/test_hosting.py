@@ -24,7 +24,7 @@ def test_the_hosted_gate_is_the_gate_and_the_book_waits_for_it():
 
 def test_what_is_published_is_the_book_that_make_names():
     (upload,) = (step for step in JOBS["publish"]["steps"] if "upload-pages" in step.get("uses", ""))
-    assert f"{upload['with']['path']}/index.html" in (REPOSITORY / "rrlib/__main__.py").read_text()
+    assert f"{upload['with']['path']}/index.html" in (REPOSITORY / "rrlib/commands/check.py").read_text()
 
 
 def test_the_container_has_a_python_of_the_lock_and_sets_up_as_the_readme_does():

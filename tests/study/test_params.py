@@ -397,7 +397,11 @@ OFTEN = "1000000 is the most"
             "attacks.pgd: pgd has no option stepz; its options are steps, random_start, restarts, one_batch, frames",
         ),
         # keys that are missing
-        ("attacks", ABSENT, f"lacks attacks; add it (required: {TOP})"),
+        (
+            "attacks",
+            ABSENT,
+            "lacks attacks; add it, or give the study a file of another name, which may leave it out, ",
+        ),
         ("highlight.attack", ABSENT, "highlight lacks attack; add it (required: epsilon, tolerance, attack)"),
         ("detectors.meso.input_size", ABSENT, "detectors.meso lacks input_size; add it (required: architecture,"),
         (
