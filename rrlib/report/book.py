@@ -26,6 +26,8 @@ SINGLE = (
     "explorer",
     "damage",
     "transfer",
+    "faces",
+    "drawn-and-real",
 )  # of the whole study, each a notebook
 
 

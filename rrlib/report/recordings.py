@@ -7,7 +7,7 @@ import pandas as pd
 from rrlib import analysis, study, text
 from rrlib.analysis import DOES_NOT_HOLD, HOLDS, UNDECIDED, Claim, calibration, linearity, summary, trust
 from rrlib.report import trusted
-from rrlib.study.recorded import Recorded
+from rrlib.study import Recorded
 
 GOAL = 0.85  # clean accuracy that the best detector of real faces should reach
 WORDS = {HOLDS: "holds", DOES_NOT_HOLD: "does not hold", UNDECIDED: "is undecided"}
@@ -63,9 +63,9 @@ def detection(worst: pd.DataFrame) -> str:
     if not clean["detects"].any():
         top = clean.sort_values("auc", ascending=False, kind="stable").iloc[0]
         return (
-            f"None of the {len(clean)} detectors detects here: the highest AUC is {top['auc']:.3f} [{top['auc_low']:.3f}, "
-            f"{top['auc_high']:.3f}], of {text.markdown(top['detector'])}, and the highest clean accuracy "
-            f"{best['accuracy']:.3f}."
+            f"None of the {len(clean)} detectors detects here: the highest AUC is {top['auc']:.3f} "
+            f"[{top['auc_low']:.3f}, {top['auc_high']:.3f}], of {text.markdown(top['detector'])}, and the highest "
+            f"clean accuracy {best['accuracy']:.3f}."
         )
     said = (
         f"The best detector here is {text.markdown(best['detector'])}: clean accuracy {best['accuracy']:.3f} "

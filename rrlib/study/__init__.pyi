@@ -52,6 +52,7 @@ from .probing import attacks_digest as attacks_digest
 from .probing import make_probe as make_probe
 from .probing import read_probe as read_probe
 from .probing import read_probes as read_probes
+from .recorded import Recorded as Recorded
 from .thresholds import judged as judged
 from .thresholds import read_thresholds as read_thresholds
 from .tidy import tidy as tidy
