@@ -19,7 +19,17 @@ from rrlib.study import paths
 PROSE = Path("book")
 CITATION = Path("CITATION.cff")
 # of the whole study, each a notebook
-SINGLE = ("index", "figure1", "claims", "compare", "linearity", "choose", "explorer", "evaluations", "damage")
+SINGLE: tuple[str, ...] = (
+    "index",
+    "figure1",
+    "claims",
+    "compare",
+    "linearity",
+    "choose",
+    "explorer",
+    "evaluations",
+    "damage",
+)
 SINGLE += ("transfer", "faces", "drawn-and-real")
 PRINTED = ("figure1.pdf", "figure1.svg")  # for print, linked from their page
 

@@ -110,8 +110,8 @@ def _blank_lines(page: str) -> str:
 
 
 def _figure(link: str, page: Path, alt: str) -> str:
-    described, size, kind = _about((page.parent / link).resolve())
-    alt = alt if alt and not alt.endswith(".svg") else html.escape(described)  # Sphinx takes the file's name
+    words, size, kind = _about((page.parent / link).resolve())
+    alt = alt if alt and not alt.endswith(".svg") else html.escape(words)  # Sphinx takes the file's name
     return f'<img alt="{alt}" src="{link}"{size} class="{kind}" loading="lazy" />'
 
 
