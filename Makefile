@@ -20,7 +20,7 @@ export MALLOC_MMAP_MAX_ := 0
 export MALLOC_TRIM_THRESHOLD_ := 4000000000
 
 
-.PHONY: all help setup book verify test lint lab lock wheels licences bench
+.PHONY: all help setup book verify test lint lab pdf lock wheels licences bench
 all: book
 
 help: ## what can be made
@@ -61,6 +61,9 @@ lint: $(READY) ## style and types
 
 lab: $(READY) ## the notebooks in JupyterLab, to run and change by hand
 	@$(BIN)/jupyter lab --notebook-dir=. notebooks
+
+pdf: $(READY) ## the whole book as one PDF, outputs/book.pdf; needs Chromium
+	@PYTHONPATH=. $(BIN)/python tools/pdf.py
 
 # This sweep beside the libraries that attack too, about half an hour on one core; the book shows what it records.
 bench: benchmarks/.peers ## the attacks beside those of other libraries, about half an hour
