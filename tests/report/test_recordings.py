@@ -65,7 +65,7 @@ def test_claims_stand_beside_each_other_with_what_they_have_in_common():
             "real": [claim("A.", HOLDS), claim("B.", DOES_NOT_HOLD, "no pair")],
         }
     )
-    assert "- A. It holds on all: drawn, real." in said
+    assert "- A. It holds on drawn and real alike." in said
     assert "- B. It holds on drawn; it does not hold on real." in said
     assert "  - real: **does not hold** (no pair)" in said
     assert "- V. It is undecided on drawn; nothing is said of real." in said
