@@ -8,7 +8,7 @@ import pytest
 from pypdf import PdfReader
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
-import pdf  # noqa: E402
+import pdf
 
 PAGE = "<html><head><title>{0} — the book</title></head><body><nav class='bd-links' hidden>{1}</nav><h1>{0}</h1>"
 LINKS = "<a href='second.html'>2</a><a href='part/third.html'>3</a><a href='https://example.org'>elsewhere</a>"
