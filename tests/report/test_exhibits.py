@@ -68,6 +68,13 @@ def test_below_a_table_stand_its_stage_its_command_the_hash_of_its_source_and_it
     assert downloads.in_book(page.inputs[0]) == parquet["href"].removeprefix("../../../")
 
 
+def test_of_a_long_table_the_page_shows_the_first_rows_and_the_file_holds_all(page):
+    html = BeautifulSoup(page.table(FRAME, "shares", "Shares.", most=1).data, "html.parser")
+    assert len(html.select("tbody tr")) == 1
+    assert html.select_one(".caption").get_text() == "Shares. The first 1 of 2 rows; the CSV file holds all."
+    assert len(base64.b64decode(html.select_one(".made a")["href"].partition(",")[2]).splitlines()) == 3
+
+
 def test_an_empty_table_is_a_word(page):
     assert page.table(FRAME.head(0), "none", empty="Nowhere.").data == "<p>Nowhere.</p>"
 
