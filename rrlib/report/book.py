@@ -13,20 +13,25 @@ import yaml
 from rrlib import files, study
 from rrlib.errors import InputError
 from rrlib.evaluation import Cell
-from rrlib.report import card_files, explorer, finishing, notebooks, reference
+from rrlib.report import card_files, downloads, explorer, finishing, notebooks, reference
 from rrlib.study import paths
 
 PROSE = Path("book")
 CITATION = Path("CITATION.cff")
-SINGLE = (
+# of the whole study, each a notebook
+SINGLE: tuple[str, ...] = (
     "index",
     "figure1",
+    "claims",
+    "compare",
     "linearity",
     "choose",
     "explorer",
+    "evaluations",
     "damage",
-    "transfer",
-)  # of the whole study, each a notebook
+)
+SINGLE += ("transfer", "faces", "drawn-and-real")
+PRINTED = ("figure1.pdf", "figure1.svg")  # for print, linked from their page
 
 
 def pages(found: study.Study) -> list[Path]:
@@ -79,6 +84,8 @@ def build(target: Path) -> Path:
         toc.write_text(yaml.safe_dump(contents(found, yaml.safe_load(toc.read_text())), sort_keys=False))
         for page in pages(found):
             _take(paths.NOTEBOOKS / page, source / page)
+        for name in PRINTED:
+            _copy(downloads.FIGURES / name, source / downloads.FIGURES.name / name)
         for pair in found.pairs():
             card = card_files.committed(card_files.read(card_files.card_path(*pair)))
             page = source / paths.detector_pages(*pair).relative_to(paths.NOTEBOOKS)
@@ -94,9 +101,12 @@ def build(target: Path) -> Path:
             raise InputError(f"the book has faults; mend them in book/ or notebooks/: {_faults(run.stdout, source)}")
         highlight = {"epsilon": found.highlight.epsilon, "tolerance": found.highlight.tolerance}
         explorer.write(study.read_results(found), found.distance, highlight, built)
-        finishing.finish(built)
         # Sphinx's note to its own next build; it names the temporary folder, so no two builds would be alike
         (built / ".buildinfo").unlink(missing_ok=True)
+        tables = [paths.results_path(half) for half in ("image", "video")]
+        tables += [path for pair in found.pairs() for path in sorted(paths.tables_folder(*pair).glob("*.parquet"))]
+        downloads.finish(built, pages(found), [path for path in tables if path.is_file()])
+        finishing.finish(built)  # last: it describes the figures that have no words of their own yet
         files.mark(built)
         files.remove(target)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -109,12 +119,16 @@ def _entry(page: Path) -> str:
 
 
 def _take(page: Path, place: Path) -> None:
-    if not page.is_file():
-        raise InputError(f"{page} is absent; make it with `dvc repro`")
+    _copy(page, place)
     if faults := notebooks.failures(page):
         raise InputError(f"{faults[0]}; mend the notebook and run `dvc repro`")
+
+
+def _copy(made: Path, place: Path) -> None:
+    if not made.is_file():
+        raise InputError(f"{made} is absent; make it with `dvc repro`")
     place.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(page, place)
+    shutil.copyfile(made, place)
 
 
 def _faults(log: str, source: Path) -> str:

@@ -80,7 +80,7 @@ viewBox='0 0 384 512'%3E%3Cpath d='M2 3'/%3E%3C/svg%3E")}
 
 def finished(page: str, path: Path, book: Path) -> str:
     """One page, `path` in the folder `book`: figures described and sized, and only the scripts that it uses."""
-    page = re.sub(r'<img alt="[^"]*" src="([^"]+\.svg)" />', lambda found: _figure(found[1], path), page)
+    page = re.sub(r'<img alt="([^"]*)" src="([^"]+\.svg)" />', lambda found: _figure(found[2], path, found[1]), page)
     # a word of the glossary has its meaning where book.css shows it to the keyboard too
     page = re.sub(r'(<a class="[^"]*\bterm\b[^"]*" href="[^"]*") title="', r'\1 data-says="', page)
     page = page.replace(
@@ -110,9 +110,10 @@ def _blank_lines(page: str) -> str:
     return "".join(part if part.startswith("<pre") else re.sub(r"\n\s*\n\s*", "\n", part) for part in parts)
 
 
-def _figure(link: str, page: Path) -> str:
-    alt, size, kind = _about((page.parent / link).resolve())
-    return f'<img alt="{html.escape(alt)}" src="{link}"{size} class="{kind}" loading="lazy" />'
+def _figure(link: str, page: Path, alt: str) -> str:
+    words, size, kind = _about((page.parent / link).resolve())
+    alt = alt if alt and not alt.endswith(".svg") else html.escape(words)  # Sphinx takes the file's name
+    return f'<img alt="{alt}" src="{link}"{size} class="{kind}" loading="lazy" />'
 
 
 @functools.cache

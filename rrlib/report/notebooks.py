@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from rrlib.report.kernels import Server
 
 SOURCES = Path("notebooks")
-SVG = "image/svg+xml"
+SVG, PDF = "image/svg+xml", "application/pdf"
 TOLD = 3  # failed pages that one message tells of in full
 
 

@@ -59,6 +59,20 @@ def data_note(*definitions: Kind) -> Markdown:
     return Markdown("\n>\n".join(notes))
 
 
+def dataset_sentence(dataset: str, frame: pd.DataFrame, noun: str) -> str:
+    """Markdown: how many test samples a data set has, of how many groups, and how many of them are fake.
+
+    frame: its manifest; noun: what its samples are called.
+    """
+    test = frame[frame["split"] == "test"]
+    families = frame.loc[frame["label"] == 1, "family"].fillna("").replace("", pd.NA).nunique()
+    named = f", forged in {families} ways" if families else ""
+    return (
+        f"**{text.markdown(dataset)} tests detectors on {len(test)} {noun} in {test['group'].nunique()} groups; "
+        f"{int((test['label'] == 1).sum())} of them are fake{named}.** All numbers of the book are of these samples."
+    )
+
+
 def levels_note(names: Sequence[str]) -> Markdown:
     """What a page means by the names of data sets of frames and by those of their videos."""
     frames = ", ".join(map(text.code, names))

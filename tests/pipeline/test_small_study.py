@@ -65,11 +65,11 @@ def test_the_book_says_whether_rr_is_closer_to_linear_on_video(study):
 def test_pages_with_drawn_data_say_so(study):
     single = [
         study / f"outputs/book/{name}.html"
-        for name in ("index", "figure1", "linearity", "choose", "damage", "transfer")
+        for name in ("index", "figure1", "linearity", "choose", "damage", "transfer", "drawn-and-real")
     ]
     made = "outputs/book/detectors/*/*/*.html"
     pages = [*study.glob("outputs/book/datasets/*.html"), *study.glob(made), *single]
-    assert len(pages) == 2 + (2 + 4) + (1 + 2) + 6
+    assert len(pages) == 2 + (2 + 4) + (1 + 2) + 7
     assert all("Synthetic data." in page.read_text() for page in pages)
 
 
@@ -109,6 +109,7 @@ TOLD = {
     "figure1",
     "linearity",
     "choose",
+    "drawn-and-real",
     "index",
     "book",
 }  # and numbers, once there are other results
