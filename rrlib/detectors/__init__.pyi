@@ -5,6 +5,7 @@ from .architectures import HUB as HUB
 from .architectures import OWN as OWN
 from .architectures import Architecture as Architecture
 from .architectures import architecture as architecture
+from .architectures import built_in as built_in
 from .catalogue import LoadedDetector as LoadedDetector
 from .catalogue import build as build
 from .catalogue import load as load
@@ -20,6 +21,8 @@ from .contract import said as said
 from .layout import batch_to_device as batch_to_device
 from .layout import to_device as to_device
 from .order import swap_classes as swap_classes
+from .precision import PRECISIONS as PRECISIONS
+from .precision import InDouble as InDouble
 from .surrogates import Surrogate as Surrogate
 from .surrogates import fold as fold
 from .surrogates import surrogate as surrogate
