@@ -118,6 +118,9 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("detector")
         by_hand.add_study(command)
         command.set_defaults(run=run)
+        if name == "measure":
+            said = "only every N-th batch from the I-th on, for a later `measure` to find"
+            command.add_argument("--shard", type=_shard, metavar="I/N", help=said)
 
     transfer = commands.add_parser("transfer", help="adversarial inputs of each detector as all others see them")
     transfer.add_argument("dataset")
@@ -161,6 +164,14 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _shard(value: str) -> tuple[int, int]:
+    """2/3 as (2, 3)."""
+    which, _, count = value.partition("/")
+    if not (which.isdigit() and count.isdigit() and 1 <= int(which) <= int(count)):
+        raise argparse.ArgumentTypeError(f"{value} is no shard; write I/N with 1 ≤ I ≤ N, such as 2/3")
+    return int(which), int(count)
+
+
 # Each command imports what it needs: `--help` and `check` should not wait for papermill and Sphinx.
 
 
@@ -179,7 +190,10 @@ def _checkpoint(options: argparse.Namespace) -> None:
 def _measure(options: argparse.Namespace) -> None:
     from rrlib import study
 
-    study.measure(study.load(), options.dataset, options.detector)
+    if options.shard:
+        study.measure_shard(study.load(), options.dataset, options.detector, options.shard)
+    else:
+        study.measure(study.load(), options.dataset, options.detector)
 
 
 def _damage(options: argparse.Namespace) -> None:

@@ -26,6 +26,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     whole.add_argument("--workers", type=int, metavar="N", help="stages at a time; as many as processors unless given")
     whole.add_argument("--scheduler", metavar="ADDRESS", help="of a running Dask scheduler, to use its workers instead")
     whole.add_argument("--keep-going", action="store_true", help="after a failure, go on with what does not rest on it")
+    whole.add_argument(
+        "--shards", type=int, default=1, metavar="N", help="parts in which each detector is measured (1)"
+    )
     add_study(whole)
     whole.set_defaults(run=_run)
 
@@ -61,8 +64,10 @@ def _run(options: argparse.Namespace) -> None:
 
     if options.workers is not None and options.workers < 1:
         raise InputError(f"--workers {options.workers} is too few; give 1 or more, or leave it out")
+    if options.shards < 1:
+        raise InputError(f"--shards {options.shards} is too few; give 1 or more, or leave it out")
     _check(options)
-    cluster.run(options.workers, options.scheduler, options.keep_going)
+    cluster.run(options.workers, options.scheduler, options.keep_going, options.shards)
     found = study.load()
     print(record.verify(found))
     _warn(found)  # again, as it is now that there are data and tables to speak of

@@ -14,7 +14,7 @@ from rrlib.errors import InputError
 from rrlib.report import figures
 
 UNITS = np.linspace(0, 3, 121)  # moves of a logit, in spreads of the clean logits
-BEFORE, AFTER = ("#949494", "s", "--"), ("#0173b2", "o", "-")
+BEFORE, AFTER = (figures.GREY, "s", "--"), (figures.COLORS[0], "o", "-")
 
 
 def said(metadata: Mapping) -> str:
@@ -49,7 +49,7 @@ def plot_calibration(table: pd.DataFrame, temperature: float, epsilon: float, di
         epsilon: of RR and of the companion.
         distance: of probability vectors.
     """
-    figure, axes = plt.subplots(1, 3, figsize=(9.6, 3.1), layout="constrained")
+    figure, axes = plt.subplots(1, 3, figsize=(figures.PAGE, 2.5), layout="constrained")
     reliable, ratio, companion = axes
     reliable.plot([0, 1], [0, 1], color="grey", linewidth=0.8)
     for name, at, look in _both(table, temperature, distance):

@@ -1,4 +1,7 @@
-"""Figure 1 of the paper: RR on the left axis and RA on the right, in its forms; panels for images beside video."""
+"""Figure 1 of the paper: RR on the left axis and RA on the right, in its forms; panels for images beside video.
+
+A panel is one column of a printed page wide (85 mm), a figure of several the whole page (180 mm).
+"""
 
 from collections.abc import Collection, Iterator, Mapping
 
@@ -9,44 +12,67 @@ from matplotlib.figure import Figure
 
 from rrlib.analysis import summary
 from rrlib.errors import InputError
-from rrlib.report.figures import CURVE, RA_LABEL, RR_LABEL, epsilon_axis, plot_line, plot_linearity, styles
+from rrlib.report.figures import (
+    COLUMN,
+    CURVE,
+    PAGE,
+    RA_LABEL,
+    RR_LABEL,
+    Looks,
+    epsilon_axis,
+    legend_below,
+    of_table,
+    plot_line,
+    plot_linearity,
+)
 
-GREY = {"color": "0.65"}
-NOTE = "dotted line and marker: RA (right axis)   ·   curve: RR (left axis)"
+OVER_EPSILON = "ε, radius of the attack"
 
 
-def figure1(table: pd.DataFrame, epsilon: float) -> Figure:
+def figure1(table: pd.DataFrame, epsilon: float, looks: Looks | None = None, grey: Collection[str] = ()) -> Figure:
     """RR against tolerance on the left axis and RA on the right, a panel per data set and attack, at one ε.
 
-    The band is a 95 % interval at each tolerance; RA is the dotted line that ends in a marker.
+    The band is a 95 % interval at each tolerance. RA is the dotted line that ends in a marker, and a number in the
+    legend. `looks` are from `figures.styles` of all detectors of a study; `grey` are detectors to be drawn grey.
     """
-    table = summary.at_epsilon(table, epsilon)
-    figure, axes = _panels(table)
-    style = styles(table["detector"].unique())
-    for ax, ((dataset, attack), part) in zip(axes, table.groupby(["dataset", "attack"], sort=False), strict=True):
-        _draw(ax, part, style)
-        ax.set_title(f"{dataset} · {attack}, ε = {epsilon:g}")
-    return _finish(figure, axes, NOTE)
+    parts = dict(_parts(table, epsilon))
+    return _several(parts, lambda ax, part: _draw(ax, part, looks, grey))
 
 
-def figure1_by_epsilon(table: pd.DataFrame, tolerance: float) -> Figure:
+def figure1_panels(
+    table: pd.DataFrame, epsilon: float, looks: Looks | None = None, grey: Collection[str] = ()
+) -> dict[str, Figure]:
+    """The panels of `figure1` as a figure each, by their titles: so a page can put them beside or below each other."""
+    return {
+        title: _alone(title, part, lambda ax, part: _draw(ax, part, looks, grey))
+        for title, part in _parts(table, epsilon)
+    }
+
+
+def figure1_by_epsilon(
+    table: pd.DataFrame, tolerance: float, looks: Looks | None = None, grey: Collection[str] = ()
+) -> Figure:
     """The other reading of Figure 1's x axis: RR(ε) at one tolerance on the left axis, RA(ε) on the right."""
-    figure, axes = _panels(table)
-    epsilons = sorted(table["epsilon"].unique())
-    for ax, ((dataset, attack), part) in zip(axes, table.groupby(["dataset", "attack"], sort=False), strict=True):
-        right = ax.twinx()
-        for detector, style in styles(table["detector"].unique()).items():
-            data = summary.by_epsilon(part[part["detector"] == detector], [tolerance])
-            plot_line(ax, data[data["measure"] == "RR"], **style, linestyle="-", label=detector)
-            plot_line(right, data[data["measure"] == "RA"], **style, linestyle=":", label=None)
-        epsilon_axis(ax, epsilons)
-        ax.tick_params(axis="x", rotation=45)
-        ax.set(title=f"{dataset} · {attack}, τ = {tolerance:g}", xlabel="ε, radius of the attack")
-    return _finish(figure, axes, "dotted: RA (right axis)   ·   solid: RR (left axis)")
+    parts = dict(_parts_over_epsilon(table, tolerance))
+    return _several(parts, lambda ax, part: _draw_over_epsilon(ax, part, tolerance, looks, grey))
+
+
+def by_epsilon_panels(
+    table: pd.DataFrame, tolerance: float, looks: Looks | None = None, grey: Collection[str] = ()
+) -> dict[str, Figure]:
+    """The panels of `figure1_by_epsilon` as a figure each, by their titles."""
+    return {
+        title: _alone(title, part, lambda ax, part: _draw_over_epsilon(ax, part, tolerance, looks, grey))
+        for title, part in _parts_over_epsilon(table, tolerance)
+    }
 
 
 def figure1_halves(
-    halves: Mapping[str, pd.DataFrame], epsilon: float, attack: str, grey: Collection[str] = ()
+    halves: Mapping[str, pd.DataFrame],
+    epsilon: float,
+    attack: str,
+    grey: Collection[str] = (),
+    looks: Looks | None = None,
 ) -> Figure:
     """Figure 1 as the paper lays it out: a panel for each half of the study ("image", "video") under one attack.
 
@@ -56,29 +82,38 @@ def figure1_halves(
     Raises:
         InputError: for no half, and for an ε or attack that a half does not hold.
     """
-    parts = dict(_half_parts(halves, epsilon, attack))
-    figure, axes = _grid(len(parts), columns=min(len(parts), 2), width=4.2, height=4.0)
-    for ax, (title, part) in zip(axes, parts.items(), strict=True):
-        style = styles(part["detector"].unique())
-        _draw(ax, part, {name: look | GREY if name in grey else look for name, look in style.items()})
-        ax.set_title(title)
-        _legend_below(ax)
-    _label_sides(axes)
-    figure.supxlabel(NOTE, fontsize="small")
-    return figure
+    return _several(dict(_half_parts(halves, epsilon, attack)), lambda ax, part: _draw(ax, part, looks, grey))
 
 
-def linearity_halves(halves: Mapping[str, pd.DataFrame], epsilon: float, attack: str) -> Figure:
+def halves_panels(
+    halves: Mapping[str, pd.DataFrame],
+    epsilon: float,
+    attack: str,
+    grey: Collection[str] = (),
+    looks: Looks | None = None,
+) -> dict[str, Figure]:
+    """The panels of `figure1_halves` as a figure each, by their titles."""
+    return {
+        title: _alone(title, part, lambda ax, part: _draw(ax, part, looks, grey))
+        for title, part in _half_parts(halves, epsilon, attack)
+    }
+
+
+def linearity_halves(
+    halves: Mapping[str, pd.DataFrame], epsilon: float, attack: str, looks: Looks | None = None
+) -> Figure:
     """RR(τ) with its fitted lines, a panel for each half of the study and data set, as in `figure1_halves`."""
-    parts = dict(_half_parts(halves, epsilon, attack))
-    figure, axes = _grid(len(parts), columns=min(len(parts), 2), width=4.2, height=4.0)
-    for number, (ax, (title, part)) in enumerate(zip(axes, parts.items(), strict=True)):
-        plot_linearity(part, ax)
-        ax.set(title=title, ylim=(-0.1, 1.1), ylabel=RR_LABEL if number % 2 == 0 else None)
-        _legend_below(ax)
-    note = "curve: RR   ·   dashed: its least-squares line   ·   number: the largest vertical distance between them"
-    figure.supxlabel(note, fontsize="small")
-    return figure
+    return _several(dict(_half_parts(halves, epsilon, attack)), lambda ax, part: _draw_linearity(ax, part, looks))
+
+
+def linearity_panels(
+    halves: Mapping[str, pd.DataFrame], epsilon: float, attack: str, looks: Looks | None = None
+) -> dict[str, Figure]:
+    """The panels of `linearity_halves` as a figure each, by their titles."""
+    return {
+        title: _alone(title, part, lambda ax, part: _draw_linearity(ax, part, looks))
+        for title, part in _half_parts(halves, epsilon, attack)
+    }
 
 
 def _half_parts(halves: Mapping[str, pd.DataFrame], epsilon: float, attack: str) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -94,63 +129,98 @@ def _half_parts(halves: Mapping[str, pd.DataFrame], epsilon: float, attack: str)
             yield f"{half}: {dataset} · {attack}, ε = {epsilon:g}", part
 
 
-def _draw(ax: Axes, part: pd.DataFrame, style: Mapping[str, dict]) -> None:
+def _parts(table: pd.DataFrame, epsilon: float) -> Iterator[tuple[str, pd.DataFrame]]:
+    for (dataset, attack), part in summary.at_epsilon(table, epsilon).groupby(["dataset", "attack"], sort=False):
+        yield f"{dataset} · {attack}, ε = {epsilon:g}", part
+
+
+def _parts_over_epsilon(table: pd.DataFrame, tolerance: float) -> Iterator[tuple[str, pd.DataFrame]]:
+    for (dataset, attack), part in table.groupby(["dataset", "attack"], sort=False):
+        yield f"{dataset} · {attack}, τ = {tolerance:g}", part
+
+
+def _draw(ax: Axes, part: pd.DataFrame, looks: Looks | None, grey: Collection[str]) -> None:
     """One panel: the detectors of one data set under one attack at one ε."""
     right = ax.twinx()
-    for detector, look in style.items():
+    for detector, look in of_table(part, looks, grey).items():
         data = summary.by_epsilon(part[part["detector"] == detector], CURVE.tolist())
         rr, ra = data[data["measure"] == "RR"], data[data["measure"] == "RA"]["value"].item()
-        ax.plot(rr["tolerance"], rr["value"], color=look["color"], label=detector)
+        # the marker of RA in the legend alone: along a curve it would hide what it marks
+        ax.plot(rr["tolerance"], rr["value"], **look, markevery=[], label=f"{detector}: RA {ra:.3f}")
         ax.fill_between(rr["tolerance"], rr["low"], rr["high"], color=look["color"], alpha=0.15, linewidth=0)
-        right.axhline(ra, color=look["color"], linestyle=":", linewidth=1)
-        right.plot([1], [ra], **look, markersize=7, markeredgecolor="white", clip_on=False, zorder=5)
+        right.axhline(ra, color=look["color"], linestyle=":", linewidth=0.8)
+        right.plot(
+            [1], [ra], color=look["color"], marker=look["marker"], linestyle="none",
+            markersize=6, markeredgecolor="white", clip_on=False, zorder=5,
+        )  # fmt: skip
     ax.set(xlim=(0, 1), xlabel="τ, tolerance")
 
 
-def _panels(table: pd.DataFrame) -> tuple[Figure, list[Axes]]:
-    """One panel per data set and attack, at most three side by side, so that its text stays legible on a page."""
-    count = len(table[["dataset", "attack"]].drop_duplicates())
-    return _grid(count, columns=min(count, 2 if count == 4 else 3), width=3.2, height=2.7)
+def _draw_over_epsilon(
+    ax: Axes, part: pd.DataFrame, tolerance: float, looks: Looks | None, grey: Collection[str]
+) -> None:
+    right = ax.twinx()
+    for detector, look in of_table(part, looks, grey).items():
+        data = summary.by_epsilon(part[part["detector"] == detector], [tolerance])
+        plot_line(ax, data[data["measure"] == "RR"], **look, label=detector)
+        plot_line(right, data[data["measure"] == "RA"], **look | {"linestyle": ":"}, label=None)
+    epsilon_axis(ax, sorted(part["epsilon"].unique()))
+    ax.tick_params(axis="x", rotation=45)
+    ax.set_xlabel(f"{OVER_EPSILON} · dotted: RA (right axis)")
 
 
-def _grid(count: int, columns: int, width: float, height: float) -> tuple[Figure, list[Axes]]:
-    """`count` axes in rows of `columns`, of about these inches each."""
-    rows = -(-count // columns)
-    figure, axes = plt.subplots(
-        rows,
-        columns,
-        figsize=(width * columns + 0.8, height * rows + 0.7),
-        squeeze=False,
-        sharey=True,
-        layout="constrained",
-    )
-    for ax in axes.flat[count:]:
-        ax.set_axis_off()
-    return figure, list(axes.flat[:count])
+def _draw_linearity(ax: Axes, part: pd.DataFrame, looks: Looks | None) -> None:
+    plot_linearity(part, ax, looks)
+    ax.set(ylim=(-0.1, 1.1), xlabel="τ, tolerance · dotted: least-squares line")
 
 
-def _finish(figure: Figure, axes: list[Axes], note: str) -> Figure:
-    """The axes named, and one legend below all panels."""
-    _label_sides(axes)
-    handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), title=note)
+def _alone(title: str, part: pd.DataFrame, draw) -> Figure:
+    """One panel as a figure of one column."""
+    figure, ax = plt.subplots(figsize=(COLUMN, _height([part])), layout="constrained")
+    draw(ax, part)
+    ax.set_title(title)
+    _label_sides([ax], 1)
+    legend_below(ax)
     return figure
 
 
-def _label_sides(axes: list[Axes]) -> None:
+def _several(parts: Mapping[str, pd.DataFrame], draw) -> Figure:
+    """Panels two abreast on the width of a page, each with its legend below it."""
+    columns = min(len(parts), 2)
+    rows = -(-len(parts) // columns)
+    figure, axes = plt.subplots(
+        rows,
+        columns,
+        figsize=(PAGE if columns == 2 else COLUMN, rows * _height(parts.values())),
+        squeeze=False,
+        layout="constrained",
+    )
+    for ax in axes.flat[len(parts) :]:
+        ax.set_axis_off()
+    shown = list(axes.flat[: len(parts)])
+    for ax, (title, part) in zip(shown, parts.items(), strict=True):
+        draw(ax, part)
+        ax.set_title(title)
+        legend_below(ax)
+    _label_sides(shown, columns)
+    return figure
+
+
+def _height(parts: Collection[pd.DataFrame]) -> float:
+    """Inches of a panel: its axes, and below them a row of the legend for every two detectors."""
+    most = max(part["detector"].nunique() for part in parts)
+    return 2.65 + 0.15 * -(-most // 2)
+
+
+def _label_sides(axes: list[Axes], columns: int) -> None:
     """Both vertical axes on one scale, named at the outer edges."""
-    grid = axes[0].get_gridspec()
-    assert grid is not None  # axes of a figure's own grid
-    columns = grid.ncols
     right_axes = [ax for ax in axes[0].figure.axes if ax.yaxis.get_label_position() == "right"]
-    for number, (left, right) in enumerate(zip(axes, right_axes, strict=True)):
+    for number, left in enumerate(axes):
+        left.set(ylabel=RR_LABEL if number % columns == 0 else None)
+        if right_axes:
+            left.set(ylim=(-0.03, 1.03))
+    for number, right in enumerate(right_axes):
         at_right_edge = number % columns == columns - 1 or number == len(axes) - 1
-        left.set(ylim=(-0.03, 1.03), ylabel=RR_LABEL if number % columns == 0 else None)
         right.set(ylim=(-0.03, 1.03), ylabel=RA_LABEL if at_right_edge else None)
         right.tick_params(labelright=at_right_edge)
         right.grid(False)
-
-
-def _legend_below(ax: Axes) -> None:
-    """A legend below the panel's axis label, so that it covers no curve."""
-    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=2)

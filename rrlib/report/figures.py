@@ -1,10 +1,13 @@
 """Result tables to axes. RR from an attack bounds the true RR from above: axis labels say so."""
 
-from collections.abc import Iterable, Sequence
+import io
+import itertools
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import matplotlib.colors as mcolors
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -16,37 +19,48 @@ from matplotlib.ticker import MaxNLocator
 from rrlib import files
 from rrlib.analysis import linearity, summary
 
-EPSILON_LABEL = "ε, radius of the attack (share of the pixel range)"
-TOLERANCE_LABEL = "τ, tolerance (largest shift that counts as robust)"
+Looks = Mapping[str, dict[str, Any]]
+EPSILON_LABEL = "ε, radius of the attack (share of pixel range)"
+TOLERANCE_LABEL = "τ, tolerance (largest robust shift)"
 RR_LABEL = "RR, robust ratio (upper bound) ↑"
 RA_LABEL = "RA, robust accuracy ↑"
 CURVE = np.linspace(0, 1, 101)  # the tolerances at which a curve RR(τ) is drawn
+COLUMN, PAGE = 85 / 25.4, 180 / 25.4  # inches: one column of a printed page, and its whole width
 MARKERS = "osD^vPX*"
-# seaborn's "colorblind"
-COLORS = ("#0173b2", "#de8f05", "#029e73", "#d55e00", "#cc78bc", "#ca9161", "#fbafe4", "#949494", "#ece133", "#56b4e9")
-# seaborn's "whitegrid" in the size of its "paper", written out, as seaborn takes a while to import
+_DASH, _DOT, _GAP = 6, 1.2, 1.4
+DASHES: tuple[Any, ...] = (
+    "-",
+    (0, (_DASH, _GAP)),
+    (0, (_DASH, _GAP, _DOT, _GAP)),
+    (0, (_DASH / 2, _GAP)),
+    (0, (_DASH, _GAP, _DOT, _GAP, _DOT, _GAP)),
+)
+# each at least 3.9 to 1 on white (WCAG asks 3 of graphics); which is which is told by marker and dashes too
+COLORS = ("#0072b2", "#c65a00", "#00805b", "#b5488f", "#332288", "#80801f", "#882255", "#1e8c8c", "#8c564b", "#d43f3a")
+BLACK, GREY = "#222222", "#808080"
+# seaborn's "whitegrid", written out, as seaborn takes a while to import; sizes of text for print at `COLUMN` and `PAGE`
 THEME: dict[Any, Any] = {
     "axes.axisbelow": True,
     "axes.edgecolor": ".8",
     "axes.grid": True,
     "axes.labelcolor": ".15",
-    "axes.labelsize": 9.6,
+    "axes.labelsize": 8,
     "axes.linewidth": 1.0,
-    "axes.titlesize": 9.6,
-    "font.size": 9.6,
+    "axes.titlesize": 8,
+    "font.size": 8,
     "grid.color": ".8",
-    "legend.fontsize": 8.8,
-    "legend.title_fontsize": 9.6,
+    "legend.fontsize": 7,
+    "legend.title_fontsize": 7,
     "lines.linewidth": 1.2,
-    "lines.markersize": 4.8,
+    "lines.markersize": 4,
     "lines.solid_capstyle": "round",
     "patch.edgecolor": "w",
     "patch.force_edgecolor": True,
     "patch.linewidth": 0.8,
     "text.color": ".15",
     **{f"{axis}tick.color": ".15" for axis in "xy"},
-    **{f"{axis}tick.labelsize": 8.8 for axis in "xy"},
-    **{f"{axis}tick.major.size": 4.8 for axis in "xy"},
+    **{f"{axis}tick.labelsize": 7 for axis in "xy"},
+    **{f"{axis}tick.major.size": 3 for axis in "xy"},
     **{f"{axis}tick.major.width": 1.0 for axis in "xy"},
     "xtick.bottom": False,
     "ytick.left": False,
@@ -56,8 +70,9 @@ OWN: dict[Any, Any] = {
     "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib: glyphs that no machine lacks
     "text.parse_math": False,  # a name that holds two dollars is no formula
     "svg.hashsalt": "rrlib",
+    "svg.fonttype": "none",  # text stays text
+    "pdf.fonttype": 42,  # TrueType, embedded: what publishers take, and text that can be searched
     "figure.dpi": 110,
-    "savefig.bbox": "tight",
     "legend.frameon": False,
     "image.interpolation": "nearest",
 }
@@ -72,17 +87,40 @@ def set_style() -> None:
     mpl.rcParams.update(THEME | OWN)
 
 
-def styles(names: Iterable[str]) -> dict[str, dict]:
-    """One colour and one marker per name, the same in every figure of a study."""
+def styles(names: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """One colour, marker and dash per name. Given all detectors of a study, they are the same in all of its figures.
+
+    >>> styles(["a", "b"])["b"]["color"], styles(["a", "b"])["b"]["marker"]
+    ('#c65a00', 's')
+    """
     return {
-        name: {"color": COLORS[number % len(COLORS)], "marker": MARKERS[number % len(MARKERS)]}
-        for number, name in enumerate(names)
+        name: {
+            "color": COLORS[number % len(COLORS)],
+            "marker": MARKERS[number % len(MARKERS)],
+            "linestyle": DASHES[number % len(DASHES)],
+        }
+        for number, name in enumerate(dict.fromkeys(names))
     }
 
 
-def shades(count: int) -> list:
-    """`count` colours of viridis, dark to light, its two ends left out."""
-    return list(mpl.colormaps["viridis"](np.linspace(0, 1, count + 2)[1:-1]))
+def of_table(table: pd.DataFrame, looks: Looks | None, grey: Collection[str] = ()) -> Looks:
+    """The looks of a table's detectors in their order: those given, or their own; grey for those of `grey`."""
+    names = list(table["detector"].unique())
+    known = looks or styles(names)
+    return {name: known[name] | ({"color": GREY} if name in grey else {}) for name in names}
+
+
+def shades(count: int) -> list[dict[str, Any]]:
+    """`count` looks in an order: colours of plasma from dark to light, as far as they stand out on white, and dashes.
+
+    >>> [look["linestyle"] for look in shades(2)]
+    ['-', (0, (6, 1.4))]
+    """
+    colors = mpl.colormaps["plasma"](np.linspace(0, 0.6, count))
+    return [
+        {"color": mcolors.to_hex(color), "linestyle": DASHES[number % len(DASHES)]}
+        for number, color in enumerate(colors)
+    ]
 
 
 def epsilon_axis(ax: Axes, epsilons: Sequence[float]) -> None:
@@ -96,32 +134,33 @@ def plot_by_epsilon(table: pd.DataFrame, tolerances: Sequence[float], ax: Axes) 
     data = summary.by_epsilon(table, tolerances)
     epsilons = sorted(data["epsilon"].unique())
     ra = data[data["measure"] == "RA"]
-    plot_line(ax, ra, color="black", marker="o", linestyle="--", label="RA")
-    for tolerance, color in zip(tolerances, shades(len(tolerances)), strict=True):
+    plot_line(ax, ra, color=BLACK, marker="o", linestyle=":", label="RA")
+    for tolerance, look, marker in zip(tolerances, shades(len(tolerances)), itertools.cycle(MARKERS[1:]), strict=False):
         rr = data[data["tolerance"] == tolerance]
-        plot_line(ax, rr, color=color, marker=".", linestyle="-", label=f"RR({tolerance:g})")
+        plot_line(ax, rr, **look, marker=marker, label=f"RR({tolerance:g})")
     epsilon_axis(ax, epsilons)
-    ax.set(ylim=(-0.03, 1.03), ylabel="RA and RR, shares of samples (upper bounds) ↑")
-    ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
+    ax.set(ylim=(-0.03, 1.03), ylabel="RA and RR (upper bounds) ↑")
+    legend_below(ax, 3)
 
 
 def plot_curves(table: pd.DataFrame, ax: Axes) -> None:
     """RR(τ) of one cell, a curve per ε > 0."""
     epsilons = [epsilon for epsilon in sorted(table["epsilon"].unique()) if epsilon > 0]
-    for epsilon, color in zip(epsilons, shades(len(epsilons)), strict=True):
+    for epsilon, look in zip(epsilons, shades(len(epsilons)), strict=True):
         share = summary.robust(table[table["epsilon"] == epsilon], CURVE).mean(axis=0)
-        ax.plot(CURVE, share, color=color, label=f"ε = {epsilon:g}", drawstyle="steps-post")
+        ax.plot(CURVE, share, **look, label=f"ε = {epsilon:g}", drawstyle="steps-post")
     ax.set(xlim=(0, 1), ylim=(-0.03, 1.03), xlabel=TOLERANCE_LABEL, ylabel=RR_LABEL)
-    ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
+    legend_below(ax, 3)
 
 
-def plot_linearity(table: pd.DataFrame, ax: Axes) -> None:
+def plot_linearity(table: pd.DataFrame, ax: Axes, looks: Looks | None = None) -> None:
     """RR(τ) of each detector on one data set under one attack at one ε, with its fitted line and how far it is off."""
-    for detector, style in styles(table["detector"].unique()).items():
+    for detector, style in of_table(table, looks).items():
         curve = summary.robust(table[table["detector"] == detector], linearity.GRID).mean(axis=0)
         distance, _ = linearity.straightness(curve)
-        ax.plot(linearity.GRID, curve, color=style["color"], label=f"{detector}: {distance:.2f}")
-        ax.plot(linearity.GRID, linearity.fitted_line(curve), color=style["color"], linestyle="--", linewidth=1)
+        curve_look = {"color": style["color"], "linestyle": style["linestyle"]}
+        ax.plot(linearity.GRID, curve, **curve_look, label=f"{detector}: {distance:.2f}")
+        ax.plot(linearity.GRID, linearity.fitted_line(curve), color=style["color"], linestyle=":", linewidth=1)
     ax.set(xlim=(0, 1), xlabel="τ, tolerance", ylabel=RR_LABEL)
 
 
@@ -137,8 +176,8 @@ def plot_surface(table: pd.DataFrame, ax: Axes, tolerances: Sequence[float] = tu
         columns=[f"{tolerance:.1f}" for tolerance in tolerances],
     )
     seaborn.heatmap(
-        frame, ax=ax, vmin=0, vmax=1, cmap="viridis", annot=True, fmt=".2f", annot_kws={"size": 7},
-        cbar_kws={"label": RR_LABEL},
+        frame, ax=ax, vmin=0, vmax=1, cmap="viridis", annot=True, fmt=".2f", annot_kws={"size": 6},
+        cbar_kws={"label": RR_LABEL, "pad": 0.02},
     )  # fmt: skip
     ax.set(xlabel=TOLERANCE_LABEL, ylabel="ε, radius of the attack")
     ax.tick_params(axis="y", rotation=0)
@@ -147,7 +186,7 @@ def plot_surface(table: pd.DataFrame, ax: Axes, tolerances: Sequence[float] = tu
 def plot_training(history: Sequence[dict], best_epoch: int) -> Figure:
     """Losses and validation accuracies per epoch, with the epoch whose weights were kept."""
     frame = pd.DataFrame(history).set_index("epoch")
-    figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.1), layout="constrained")
+    figure, (left, right) = plt.subplots(1, 2, figsize=(PAGE, 2.5), layout="constrained")
     for ax, measure, label in ((left, "loss", "cross-entropy (nats) ↓"), (right, "accuracy", "accuracy ↑")):
         for column, style in zip(
             [c for c in map(str, frame) if c.endswith(measure)], ("-o", "--s", ":D"), strict=False
@@ -162,7 +201,7 @@ def plot_training(history: Sequence[dict], best_epoch: int) -> Figure:
 
 def plot_clean(table: pd.DataFrame) -> Figure:
     """Where a detector's clean probabilities lie, by label, and how often they are right (reliability)."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.1), layout="constrained")
+    figure, (left, right) = plt.subplots(1, 2, figsize=(PAGE, 2.5), layout="constrained")
     bins = np.linspace(0, 1, 11)
     for label, (name, hatch) in enumerate((("real", ""), ("fake", "///"))):
         left.hist(table.loc[table["label"] == label, "p_clean"], bins, alpha=0.6, label=name, hatch=hatch)
@@ -181,9 +220,22 @@ def plot_clean(table: pd.DataFrame) -> Figure:
 
 
 def save(figure: Figure, path: Path) -> None:
-    """An SVG that is the same, byte for byte, each time; whole or not at all."""
+    """An SVG or, by its name, a PDF that is the same, byte for byte, each time; whole or not at all."""
     with files.whole(Path(path)) as unfinished:
-        figure.savefig(unfinished, format="svg", metadata={"Date": None})
+        unfinished.write_bytes(rendered(figure, Path(path).suffix.removeprefix(".")))
+
+
+def rendered(figure: Figure, form: str) -> bytes:
+    """A figure as "svg" or "pdf", without a date, in its exact size."""
+    said = {"Date": None} if form == "svg" else {"CreationDate": None, "Creator": "rrlib", "Producer": "matplotlib"}
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format=form, metadata=said)
+    return buffer.getvalue()
+
+
+def legend_below(ax: Axes, columns: int = 2) -> None:
+    """A legend below the axis label, so that it covers no curve."""
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=columns, columnspacing=1.2, handlelength=2.6)
 
 
 def plot_line(ax: Axes, data: pd.DataFrame, *, color, marker: str, linestyle: str, label: str | None) -> None:

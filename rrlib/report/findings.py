@@ -62,6 +62,29 @@ def claim_lines(claims: Sequence[Claim]) -> str:
     )
 
 
+def claim_said(claim: Claim) -> str:
+    """Markdown: the verdict on one claim of the paper, and the numbers that it follows from."""
+    return f"**{OPENING[claim.verdict]}** {_sentence(text.markdown(claim.reason))}"
+
+
+def claims_sentence(claims: Sequence[Claim]) -> str:
+    """Markdown: the verdicts on all claims in one sentence."""
+    if not claims:
+        return "**The attacks on no detector here can be trusted, so nothing is claimed.**"
+    counts = [(word, sum(claim.verdict == word for claim in claims)) for word in (HOLDS, DOES_NOT_HOLD, UNDECIDED)]
+    told = {
+        HOLDS: ("holds", "hold"),
+        DOES_NOT_HOLD: ("does not hold", "do not hold"),
+        UNDECIDED: ("is undecided", "are undecided"),
+    }
+    said = [f"{count} {told[word][count != 1]}" for word, count in counts]
+    return f"**Of {len(claims)} claims of the paper, {', '.join(said[:-1])} and {said[-1]} on this study.**"
+
+
+def _sentence(said: str) -> str:
+    return f"{said[0].upper()}{said[1:]}."
+
+
 def _clean(row: pd.Series) -> str:
     interval = f"[{row['clean_low']:+.3f}, {row['clean_high']:+.3f}]"
     if row["clean_alike"] == HOLDS:

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from rrlib.analysis import guardrails
 from rrlib.report import figures
 
-LOOKS = {guardrails.ON_CLEAN: ("#0173b2", "o", "-"), guardrails.ON_ATTACKED: ("#de8f05", "s", "--")}
+LOOKS = {guardrails.ON_CLEAN: (figures.COLORS[0], "o", "-"), guardrails.ON_ATTACKED: (figures.COLORS[1], "s", "--")}
 HALF = 0.5  # of the clean inputs: the sentence says up to which ε at least this share is still decided
 
 
@@ -25,7 +25,7 @@ def plot_decided(bands: pd.DataFrame, ax: Axes) -> None:
         ax.fill_between(at, rows["decided_low"], rows["decided_high"], color=color, alpha=0.12, linewidth=0)
     figures.epsilon_axis(ax, epsilons)
     ax.set(xlim=(-0.3, len(epsilons) - 0.7), ylim=(-0.03, 1.03), ylabel="clean inputs still decided ↑")
-    ax.legend(loc="upper right")
+    figures.legend_below(ax, 1)
 
 
 def up_to_where(bands: pd.DataFrame, budget: float, confidence: float) -> str:

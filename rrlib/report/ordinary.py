@@ -8,8 +8,7 @@ from matplotlib.figure import Figure
 
 from rrlib.analysis import DOES_NOT_HOLD, HOLDS, UNDECIDED, summary
 from rrlib.evaluation import damage
-from rrlib.report.figure1 import GREY
-from rrlib.report.figures import styles
+from rrlib.report.figures import COLUMN, Looks, of_table
 
 LABELS = {"RA": "RA, share that is right ↑", "RR": "RR, robust ratio ↑"}
 
@@ -68,27 +67,28 @@ def grey_lines(found: pd.DataFrame) -> list[str]:
     return [f"{reason}; it is shown grey and takes part in no finding." for reason in reasons]
 
 
-def plot(table: pd.DataFrame, measure: str, tolerance: float, grey: Collection[str] = ()) -> Figure:
+def plot(
+    table: pd.DataFrame, measure: str, tolerance: float, grey: Collection[str] = (), looks: Looks | None = None
+) -> Figure:
     """RA or RR(τ) over the severity of each kind of damage on one data set, a panel per kind, with 95 % intervals.
 
-    table: the damage of one data set; measure: "RA" or "RR"; grey: detectors that do not detect here.
+    table: the damage of one data set; measure: "RA" or "RR"; grey: detectors that do not detect here; looks: those of
+    the study's detectors.
     """
     kinds = list(table["attack"].unique())
     rows = -(-len(kinds) // 2)
     figure, axes = plt.subplots(
-        rows, 2, figsize=(4.6, 1.75 * rows + 0.9), squeeze=False, sharey=True, layout="constrained"
+        rows, 2, figsize=(COLUMN, 1.45 * rows + 0.8), squeeze=False, sharey=True, layout="constrained"
     )
-    looks = styles(table["detector"].unique())
     data = summary.by_epsilon(table, [tolerance])
     data = data[data["measure"] == measure]
     for ax, kind in zip(axes.flat, kinds, strict=False):
         of_kind = data[data["attack"] == kind]
         severities = sorted(of_kind["epsilon"].unique())
-        for name, look in looks.items():
+        for name, look in of_table(table, looks, grey).items():
             line = of_kind[of_kind["detector"] == name].sort_values("epsilon")
-            shown = look | (GREY if name in grey else {})
-            ax.plot(range(len(line)), line["value"], **shown, markersize=4, label=name)
-            ax.fill_between(range(len(line)), line["low"], line["high"], color=shown["color"], alpha=0.1, linewidth=0)
+            ax.plot(range(len(line)), line["value"], **look, markersize=3, label=name)
+            ax.fill_between(range(len(line)), line["low"], line["high"], color=look["color"], alpha=0.1, linewidth=0)
         about = damage.KINDS[kind]
         ax.set_xticks(range(len(severities)), ["none" if s == 0 else about.value(s) for s in severities])
         ax.set(ylim=(-0.03, 1.03), xlabel=about.quantity, title=kind)

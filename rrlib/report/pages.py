@@ -11,7 +11,7 @@ from IPython.display import HTML, Markdown
 from rrlib import text
 from rrlib.datasets import Kind
 from rrlib.errors import InputError
-from rrlib.report import figures
+from rrlib.report import described, figures
 from rrlib.study import PARAMS, videos_name
 
 SHOWN = 20  # of the sources that were left out; Celeb-DF leaves out two thousand, and all are in the report
@@ -29,6 +29,20 @@ def begin() -> None:
     from matplotlib_inline.backend_inline import set_matplotlib_formats
 
     set_matplotlib_formats("svg", metadata={"Date": None})
+    _say_what_figures_show()
+
+
+def _say_what_figures_show() -> None:
+    """Each figure that a cell shows carries its description."""
+    from IPython.core.getipython import get_ipython
+    from matplotlib.figure import Figure
+
+    shell = get_ipython()
+    assert shell is not None  # set_matplotlib_formats needs both too
+    assert shell.display_formatter is not None
+    formatter = shell.display_formatter.formatters["image/svg+xml"]
+    drawn = formatter.lookup_by_type(Figure)
+    formatter.for_type(Figure, lambda figure: described.titled(drawn(figure), described.described(figure)))
 
 
 def data_note(*definitions: Kind) -> Markdown:
@@ -43,6 +57,20 @@ def data_note(*definitions: Kind) -> Markdown:
             "numbers show how the method works; they say nothing about detectors of real forgeries."
         )
     return Markdown("\n>\n".join(notes))
+
+
+def dataset_sentence(dataset: str, frame: pd.DataFrame, noun: str) -> str:
+    """Markdown: how many test samples a data set has, of how many groups, and how many of them are fake.
+
+    frame: its manifest; noun: what its samples are called.
+    """
+    test = frame[frame["split"] == "test"]
+    families = frame.loc[frame["label"] == 1, "family"].fillna("").replace("", pd.NA).nunique()
+    named = f", forged in {families} ways" if families else ""
+    return (
+        f"**{text.markdown(dataset)} has {len(test)} test {noun} in {test['group'].nunique()} groups; "
+        f"{int((test['label'] == 1).sum())} of them are fake{named}.** All results on it are of these."
+    )
 
 
 def levels_note(names: Sequence[str]) -> Markdown:

@@ -14,8 +14,10 @@ from matplotlib.ticker import MaxNLocator
 from rrlib import text
 from rrlib.datasets import ClipSet, decode, read_report
 from rrlib.errors import InputError
+from rrlib.report.figures import COLORS, PAGE
 
 SIDE = 1.15  # inches per image
+EXACT = 160  # pixels: no image is drawn so large that it needs more
 FRAMES = 8  # of a clip, at most
 FAMILIES = 24  # a row each, at most; a manifest may name thousands
 
@@ -39,7 +41,7 @@ def plot_examples(clean: torch.Tensor, attacked: torch.Tensor, titles: Sequence[
 
     The perturbation is drawn round mid-grey and stretched to its own largest value, which its title gives.
     """
-    figure, axes = plt.subplots(3, len(clean), figsize=(1.6 * len(clean), 5.6), squeeze=False, layout="constrained")
+    figure, axes = plt.subplots(3, len(clean), figsize=(1.4 * len(clean), 4.9), squeeze=False, layout="constrained")
     for column, (x, x_attacked, title) in enumerate(zip(clean, attacked, titles, strict=True)):
         difference = x_attacked - x
         for ax, image in zip(axes[:, column], (x, _stretched(difference), x_attacked), strict=True):
@@ -78,8 +80,8 @@ def plot_filmstrip(
     chosen = _evenly(count)
     difference = attacked - clean
     height, width = clean.shape[-2:]
-    above, below = 3 * min(7 / len(chosen) * height / width, 1.6) + 0.5, 1.9  # inches
-    figure = plt.figure(figsize=(8.3, above + below), layout="constrained")
+    above, below = 3 * min(6 / len(chosen) * height / width, 1.6) + 0.5, 1.9  # inches
+    figure = plt.figure(figsize=(PAGE, above + below), layout="constrained")
     strip, scores = figure.subfigures(2, 1, height_ratios=[above, below], squeeze=False).flat
     axes = strip.subplots(3, len(chosen), squeeze=False)
     rows = {"clean": clean, "perturbation": _stretched(difference), "attacked": attacked}
@@ -128,7 +130,7 @@ def _plot_scores(ax: Axes, before: Sequence[float], after: Sequence[float]) -> N
     """
     frames = range(len(before))
     ax.plot(frames, np.round(before, 3), "-o", color="black", markersize=3, label="before")
-    ax.plot(frames, np.round(after, 3), "--s", color="C3", markersize=3, label="after the attack")
+    ax.plot(frames, np.round(after, 3), "--s", color=COLORS[1], markersize=3, label="after the attack")
     ax.axhline(0.5, color="grey", linewidth=0.8, zorder=0)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     ax.set(
@@ -137,7 +139,7 @@ def _plot_scores(ax: Axes, before: Sequence[float], after: Sequence[float]) -> N
         xlabel="last frame that the detector has seen",
         ylabel="probability of fake\n(0 real, 1 fake)",
     )
-    ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
+    ax.legend(loc="best")
 
 
 def _name_row(ax: Axes, name: str) -> None:
@@ -151,9 +153,12 @@ def _evenly(count: int) -> list[int]:
 
 
 def _stretched(difference: torch.Tensor) -> torch.Tensor:
-    """A perturbation as pixels in [0, 1]: 0 is mid-grey, the largest change black or white."""
+    """A perturbation as pixels in [0, 1]: 0 is mid-grey, the largest change black or white; in 16 steps.
+
+    As many as an eye tells apart in noise, and half the bytes.
+    """
     size = float(difference.abs().max())
-    return 0.5 + difference / (2 * size) if size else torch.full_like(difference, 0.5)
+    return 0.5 + (8 * difference / size).round() / 16 if size else torch.full_like(difference, 0.5)
 
 
 def _pixels(image: torch.Tensor) -> np.ndarray:
@@ -181,6 +186,8 @@ def _grid(folder: Path, rows: dict[str, pd.DataFrame], columns: int) -> Figure:
 
 
 def _show(ax: Axes, image) -> None:
-    ax.imshow(image)
+    """A small image pixel by pixel, which the viewer enlarges; a large one in the pixels that the figure has for it."""
+    pixels = np.asarray(image)
+    ax.imshow(pixels, interpolation="none" if max(pixels.shape[:2]) <= EXACT else "nearest")
     ax.set(xticks=[], yticks=[])
     ax.grid(False)

@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from rrlib.analysis import DOES_NOT_HOLD, HOLDS, UNDECIDED, losses, summary
+from rrlib.report.figures import COLUMN
 from rrlib.report.ordinary import grey_lines, with_interval
 
 NO_ATTACK = "no attack"
@@ -109,12 +110,12 @@ def plot(long: pd.DataFrame, label: str, grey: Collection[str] = ()) -> Figure:
     rows, columns = list(dict.fromkeys(long["source"])), list(dict.fromkeys(long["detector"]))
     values = long.pivot(index="source", columns="detector", values="value").loc[rows, columns].to_numpy(float)
     out = np.array([[row in grey or column in grey for column in columns] for row in rows], dtype=bool)
-    figure, ax = plt.subplots(figsize=(4.6, 0.42 * len(rows) + 1.7), layout="constrained")
+    figure, ax = plt.subplots(figsize=(COLUMN, 0.26 * len(rows) + 1.3), layout="constrained")
     image = ax.imshow(np.ma.masked_array(values, out), vmin=0, vmax=1, cmap="cividis", aspect="auto")
     ax.set_facecolor("0.85")
     for (row, column), value in np.ndenumerate(values):
         dark = not out[row, column] and value < 0.5
-        ax.text(column, row, f"{value:.2f}", ha="center", va="center", color="white" if dark else "black", fontsize=9)
+        ax.text(column, row, f"{value:.2f}", ha="center", va="center", color="white" if dark else "black", fontsize=7)
     ax.set_xticks(range(len(columns)), columns, rotation=35, ha="right")
     ax.set_yticks(range(len(rows)), rows)
     ax.set(xlabel="seen by", ylabel="attack on")

@@ -1,4 +1,6 @@
+from . import again as again
 from . import paths as paths
+from . import recorded as recorded
 from .beside import enter as enter
 from .checkpoint import check_module as check_module
 from .checkpoint import has_checkpoint as has_checkpoint
@@ -27,6 +29,7 @@ from .measure import clean_table as clean_table
 from .measure import half_of as half_of
 from .measure import load_test_set as load_test_set
 from .measure import measure as measure
+from .measure import measure_shard as measure_shard
 from .measure import read_results as read_results
 from .measure import samples_at_once as samples_at_once
 from .measure import seed_families as seed_families
@@ -49,6 +52,7 @@ from .probing import attacks_digest as attacks_digest
 from .probing import make_probe as make_probe
 from .probing import read_probe as read_probe
 from .probing import read_probes as read_probes
+from .recorded import Recorded as Recorded
 from .thresholds import judged as judged
 from .thresholds import read_thresholds as read_thresholds
 from .tidy import tidy as tidy

@@ -11,11 +11,11 @@ from typing import Any
 from rrlib import attacks, entries
 from rrlib.attacks import Rule
 from rrlib.datasets import Kind, definition
-from rrlib.detectors import built_in
+from rrlib.detectors import PRECISIONS, built_in
 from rrlib.detectors import catalogue as detectors
 from rrlib.devices import DEVICES
 from rrlib.errors import InputError
-from rrlib.evaluation import METHODS, Adversarial, Cell, Recipe, damage
+from rrlib.evaluation import METHODS, Adversarial, Augmentation, Cell, Recipe, damage
 from rrlib.metrics import functional
 from rrlib.sources import Source, awaited
 from rrlib.sources import catalogue as published
@@ -33,7 +33,7 @@ class Detector:
     """One line of `detectors`: an architecture that is trained by `training`, whose `weights` are given, or that brings
     its own (`hub:`, `python:`). `labels` says which label names of a hub's model are real and fake, or in which order
     the classes of a file of weights stand; `calibrate` whether weights that were not trained here get a temperature
-    from the validation split."""
+    from the validation split; `precision` in which numbers it is measured, see `detectors.InDouble`."""
 
     architecture: str
     input_size: int
@@ -43,6 +43,7 @@ class Detector:
     sha256: str | None
     labels: dict[str, str] | tuple[str, ...] | None = None
     calibrate: bool = True
+    precision: str = "single"
 
 
 @dataclass(frozen=True)
@@ -256,7 +257,7 @@ def _dataset(name: str, entry: object, where: str) -> Kind:
 
 
 def _detector(name: str, entry: object, where: str, sources: Iterable[Source]) -> Detector:
-    optional = ("seed", "training", "weights", "sha256", "labels", "calibrate")
+    optional = ("seed", "training", "weights", "sha256", "labels", "calibrate", "precision")
     found = entries.mapping(entry, where, required=("architecture", "input_size"), optional=optional)
     return _detector_of(found, where, sources)
 
@@ -284,6 +285,7 @@ def _detector_of(entry: dict[str, Any], where: str, sources: Iterable[Source]) -
         seed=entries.whole(entry.get("seed", 0), f"{where}.seed", 0),
         training=_recipe(entry["training"], where) if "training" in entry else None,
         calibrate=_calibrate(entry, where),
+        precision=entries.choice(entry.get("precision", "single"), PRECISIONS, f"{where}.precision"),
         weights=Path(entry["weights"]) if "weights" in entry else None,
         sha256=entry.get("sha256"),
         labels=labels,
@@ -333,6 +335,10 @@ def _recipe(entry: object, where: str) -> Recipe:
     entries.bounded(given, f"{where}.training", MOST_OFTEN)
     if given.get("adversarial") is not None:
         given["adversarial"] = _adversarial(given["adversarial"], f"{where}.training.adversarial")
+    if given.get("augmentation") is not None:
+        options = tuple(Augmentation.__dataclass_fields__)
+        augmentation = entries.mapping(given["augmentation"], f"{where}.training.augmentation", optional=options)
+        given["augmentation"] = entries.placed(f"{where}.training", Augmentation, **augmentation)
     return entries.placed(where, Recipe, **given)
 
 

@@ -42,8 +42,8 @@ def test_figure1_draws_rr_over_tolerance_on_the_left_and_ra_on_the_right(random_
         for detector in ("meso4", "resnet"):
             part = cell(table, dataset, detector, attack).query("epsilon == 0.1")
             expected = [(part["shift"] <= tolerance).mean() for tolerance in figures.CURVE]
-            assert lines(left, detector) == pytest.approx(expected)
             ra.append(summary.correct(part).mean())
+            assert lines(left, f"{detector}: RA {ra[-1]:.3f}") == pytest.approx(expected)
         assert markers == dotted == pytest.approx(ra)
 
 
@@ -75,8 +75,7 @@ def test_both_forms_of_figure1_say_upper_bound_at_the_outer_axes_alone(draw, ran
 def test_figure1_has_a_panel_for_each_data_set_and_attack(draw, datasets, detectors, attacks, random_results):
     figure = draw(random_results(datasets, detectors, attacks), 0.1)
     assert len(panels(figure)) == len(datasets) * len(attacks)
-    (legend,) = figure.legends
-    assert [text.get_text() for text in legend.get_texts()] == detectors
+    assert [[text.split(":")[0] for text in legend] for legend in legends(figure)] == [detectors] * len(panels(figure))
     figure.canvas.draw()
 
 
@@ -88,9 +87,42 @@ def test_figure1_at_an_epsilon_that_was_not_measured_says_which_were(random_resu
 
 def test_a_detector_has_one_colour_in_all_panels_and_no_other_has_it(random_results):
     drawn = panels(figure1.figure1(random_results(detectors=["a", "b", "c"]), 0.1))
-    colours = [{line.get_label(): line.get_color() for line in left.get_lines()} for left, _ in drawn.values()]
+    colours = [
+        {line.get_label().split(":")[0]: line.get_color() for line in left.get_lines()} for left, _ in drawn.values()
+    ]
     assert all(each == colours[0] for each in colours)
     assert len(set(colours[0].values())) == 3
+
+
+def test_the_panels_of_a_figure_are_one_column_wide_and_draw_what_the_figure_draws(random_results):
+    table = random_results()
+    whole = panels(figure1.figure1(table, 0.1))
+    alone = figure1.figure1_panels(table, 0.1)
+    assert list(alone) == list(whole)
+    for title, figure in alone.items():
+        assert figure.get_figwidth() == pytest.approx(85 / 25.4)
+        ((left, right),) = panels(figure).values()
+        for mine, other in zip((left, right), whole[title], strict=True):
+            for one, two in zip(mine.get_lines(), other.get_lines(), strict=True):
+                assert one.get_ydata() == pytest.approx(two.get_ydata())
+
+
+@pytest.mark.parametrize("detectors", [["a"], [f"detector-{number}" for number in range(9)]])
+def test_no_label_of_a_panel_lies_on_another_or_outside(detectors, random_results):
+    for figure in figure1.figure1_panels(random_results(["faces"], detectors, ["pgd"]), 0.1).values():
+        figure.canvas.draw()
+        (left, right) = figure.axes
+        legend = left.get_legend().get_window_extent()
+        assert legend.y1 < left.xaxis.label.get_window_extent().y0
+        texts = [left.title, left.xaxis.label, left.yaxis.label, right.yaxis.label]
+        for axis in (left.xaxis, left.yaxis, right.yaxis):  # matplotlib keeps labels beyond the limits, undrawn
+            texts += [tick.label1 if axis is not right.yaxis else tick.label2 for tick in axis.get_major_ticks()
+                      if 0 <= tick.get_loc() <= 1]  # fmt: skip
+        boxes = [text.get_window_extent() for text in texts if text.get_text()] + [legend]
+        for number, box in enumerate(boxes):
+            assert figure.bbox.x0 <= box.x0 <= box.x1 <= figure.bbox.x1
+            assert figure.bbox.y0 <= box.y0 <= box.y1 <= figure.bbox.y1
+            assert not any(box.overlaps(other) for other in boxes[number + 1 :])
 
 
 # One panel for each half of the study
@@ -117,8 +149,9 @@ def test_figure1_in_halves_draws_images_beside_video_with_rr_left_and_ra_right(h
         ra = []
         for detector in table["detector"].unique():
             shift = part.loc[part["detector"] == detector, "shift"]
-            assert lines(left, detector) == pytest.approx([(shift <= tolerance).mean() for tolerance in figures.CURVE])
             ra.append(summary.correct(part[part["detector"] == detector]).mean())
+            curve = lines(left, f"{detector}: RA {ra[-1]:.3f}")
+            assert curve == pytest.approx([(shift <= tolerance).mean() for tolerance in figures.CURVE])
         assert markers == pytest.approx(ra)
     (left, middle), (inner, right) = drawn.values()
     labels = [ax.get_ylabel() for ax in (left, middle, inner, right)]

@@ -29,12 +29,10 @@ def test_the_style_is_seaborns_whatever_a_reader_has_set():
     figures.set_style()
     ours = dict(plt.rcParams)
     plt.rcdefaults()
-    seaborn.set_theme(context="paper", style="whitegrid", palette="colorblind")
+    seaborn.set_theme(context="paper", style="whitegrid")
     seaborns = dict(plt.rcParams)
-    assert mcolors.to_rgba_array(figures.COLORS) == pytest.approx(
-        mcolors.to_rgba_array(seaborns["axes.prop_cycle"].by_key()["color"])
-    )
-    rest = ours.keys() - figures.OWN.keys()
+    sizes = {key for key in figures.THEME if key.endswith("size") or key == "lines.markersize"}  # those of print
+    rest = ours.keys() - figures.OWN.keys() - sizes
     differ = {key for key in rest if ours[key] != seaborns[key] and ours[key] != pytest.approx(seaborns[key])}
     unseen = {f"{axis}tick.minor.{key}" for axis in "xy" for key in ("size", "width")}  # no figure has minor ticks
     assert differ - unseen == {"image.cmap"}
@@ -44,6 +42,39 @@ def test_the_style_is_seaborns_whatever_a_reader_has_set():
 def test_detectors_differ_in_colour_and_in_marker(count):
     styles = figures.styles([f"detector{number}" for number in range(count)]).values()
     assert len({style["color"] for style in styles}) == len({style["marker"] for style in styles}) == count
+
+
+def test_forty_detectors_differ_in_colour_marker_or_dash():
+    looks = {str(look) for look in figures.styles([f"detector{number}" for number in range(40)]).values()}
+    assert len(looks) == 40
+
+
+def contrast(color: str) -> float:
+    """Of a colour on white, as WCAG 2.2 defines it."""
+    parts = np.array(mcolors.to_rgb(color))
+    linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+    return 1.05 / (float(linear @ [0.2126, 0.7152, 0.0722]) + 0.05)
+
+
+@pytest.mark.parametrize("color", [*figures.COLORS, figures.GREY, *[look["color"] for look in figures.shades(7)]])
+def test_every_line_stands_out_on_white(color):
+    assert contrast(color) >= 3
+
+
+def test_a_detector_looks_the_same_in_every_figure_of_a_study():
+    looks = figures.styles(["meso4", "resnet", "gru"])
+    some = pd.DataFrame({"detector": ["gru", "meso4"]})
+    assert figures.of_table(some, looks) == {"gru": looks["gru"], "meso4": looks["meso4"]}
+    assert figures.of_table(some, looks, grey=["gru"])["gru"] == looks["gru"] | {"color": figures.GREY}
+
+
+def test_text_of_a_figure_stays_text_and_its_fonts_are_embedded(ax):
+    ax.set_title("robust ratio")
+    svg, pdf = (figures.rendered(ax.figure, form) for form in ("svg", "pdf"))
+    assert b">robust ratio</text>" in svg
+    assert b"/FontFile2" in pdf  # TrueType
+    assert b"/Type3" not in pdf
+    assert figures.rendered(ax.figure, "pdf") == pdf
 
 
 def test_measures_over_epsilon_are_drawn_in_order_of_epsilon(ax, random_results):
@@ -56,7 +87,7 @@ def test_measures_over_epsilon_are_drawn_in_order_of_epsilon(ax, random_results)
     assert [tick.get_text() for tick in ax.get_xticklabels()] == ["0", "0.01", "0.1"]
     assert "upper bound" in ax.get_ylabel()
     assert ax.get_ylabel().endswith("↑")
-    assert ax.get_xlabel() == "ε, radius of the attack (share of the pixel range)"
+    assert ax.get_xlabel() == "ε, radius of the attack (share of pixel range)"
 
 
 def test_intervals_are_drawn_round_the_values(ax, random_results):

@@ -93,7 +93,7 @@ def test_the_figure_has_a_panel_for_each_kind_and_draws_the_table(damaged, measu
     good, _, guess = jpeg.get_lines()
     start = 0.96 if measure == "RA" else 1
     assert good.get_ydata() == pytest.approx([start, start - 0.2, start - 0.4])
-    assert guess.get_color() == "0.65"
+    assert guess.get_color() == figures.GREY
     assert figure.get_supylabel().endswith("↑")
     assert figure.get_figwidth() <= 5  # inches: its text is read on a phone
 

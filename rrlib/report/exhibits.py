@@ -1,0 +1,179 @@
+"""Tables and figures as a page shows them: each with a caption, with what made it, and with files to take away.
+
+Whatever stands on a page of the study is made by one stage from tables whose hashes are known; the line below it says
+which, and gives the command. Commits and dates stand nowhere here: equal tables give equal bytes.
+"""
+
+import base64
+import hashlib
+import html
+import json
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from IPython.display import HTML, display
+from matplotlib.figure import Figure
+
+from rrlib import study, text
+from rrlib.report import downloads, figures, notebooks, pages, provenance
+
+STAGES = {"evaluation": "pages", "detector": "pages", "dataset": "dataset-page", "damage": "damage-page"}
+STAGES |= {"transfer": "transfer-page"}  # the others are called as their notebooks
+DIGITS = 12  # of a SHA-256
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page of the study: its notebook in notebooks/, its parameters, and the tables that its numbers come from."""
+
+    found: study.Study
+    notebook: str
+    inputs: tuple[Path, ...]
+    parameters: Mapping[str, str] = field(default_factory=dict)  # those that its stage gives it
+
+    @property
+    def stage(self) -> str:
+        """The stage of dvc.yaml that makes this page.
+
+        >>> Page(study.load(), "index", ()).stage
+        'index'
+        """
+        name = STAGES.get(self.notebook, self.notebook)
+        dataset, detector = self.parameters.get("dataset"), self.parameters.get("detector")
+        if dataset is None:
+            return name
+        video = "-video" if dataset in self.found.video.datasets else ""
+        return f"{name}{video}@{dataset}" + (f"-{detector}" if detector else "")
+
+    @property
+    def command(self) -> str:
+        """What makes the page again, and with it every number on it, from tables that are there."""
+        return f"dvc repro --force --single-item {shlex.quote(self.stage)}"
+
+    @property
+    def depth(self) -> int:
+        """How many folders deep the page lies in the book."""
+        return {"dataset": 1, "detector": 3, "evaluation": 3}.get(self.notebook, 0)
+
+    def table(
+        self, frame: pd.DataFrame, name: str, caption: str = "", filters: str = "", most: int = 1000, **shown: str
+    ) -> HTML:
+        """A table with its caption and what made it; `name` is that of the CSV file, `shown` goes to `pages.show`.
+
+        most: rows that the page shows; the CSV file holds all.
+        filters: what menus tables.js gives it: "name=column" or "name=column,column=chosen", separated by semicolons.
+        """
+        if frame.empty:
+            return pages.show(frame, **shown)
+        held = str(pages.show(frame.head(most), **shown).data)
+        if len(frame) > most:
+            caption += f" The first {most} of {len(frame)} rows; the CSV file holds all."
+        if filters:
+            held = f'<div data-filter="{text.html(filters)}">{held}</div>'
+        return self.around(held, frame, name, caption)
+
+    def around(self, held: str, frame: pd.DataFrame, name: str, caption: str) -> HTML:
+        """HTML that shows a table in its own way, with what `table` puts around one; `frame` becomes the CSV file."""
+        said = f'<p class="caption">{text.html(caption)}</p>' if caption else ""
+        made = self._made([_csv(frame, name), *self._tables()])
+        return HTML(f'<div class="exhibit">{said}{held}{made}</div>')
+
+    def figure(self, drawn: Figure, caption: str, pdf: bool = False) -> None:
+        """Display a figure with a caption, which is also its alternative text, and what made it; then close it."""
+        self.figures({"": drawn}, caption, pdf)
+
+    def figures(self, panels: Mapping[str, Figure], caption: str, pdf: bool = False) -> None:
+        """Display panels beside or, on a narrow screen, below each other, with one caption."""
+        for title, drawn in panels.items():
+            svg = notebooks.number_clips(figures.rendered(drawn, "svg").decode())
+            bundle = {notebooks.SVG: svg}
+            if pdf:
+                bundle[notebooks.PDF] = base64.b64encode(figures.rendered(drawn, "pdf")).decode()
+            display(bundle, raw=True, metadata={notebooks.SVG: {"alt": f"{title}. {caption}".removeprefix(". ")}})
+            plt.close(drawn)
+        links = [_take(form, len(panels)) for form in ("svg", "pdf")[: 1 + pdf]]
+        made = self._made([*links, *self._tables()])
+        display(HTML(f'<div class="exhibit"><p class="caption">{text.html(caption)}</p>{made}</div>'))
+
+    def closing(self, parameters: Mapping[str, object], inputs: Iterable[Path] = ()) -> HTML:
+        """The end of a page: the commands, the parameters, inputs and versions, and the code, each one click away."""
+        record = provenance.record(dict.fromkeys([*self.inputs, *inputs]), parameters)
+        again = ["python -m rrlib notebook", self.notebook, "page.ipynb"]
+        again += [shlex.quote(f"{name}={value}") for name, value in self.parameters.items()]
+        return HTML(
+            f"<p>Stage <code>{text.html(self.stage)}</code> of <code>dvc.yaml</code>. This makes the page again, in "
+            f"its place:</p>{_block(self.command)}<p>This makes it as a notebook beside the study, also with other "
+            f"parameters:</p>{_block(' '.join(again))}"
+            f"<details><summary>Parameters, inputs and versions</summary>{pages.show(record).data}</details>"
+            f"<details><summary>The code of this page</summary>{_block(code(self.notebook))}</details>"
+        )
+
+    def _made(self, links: Sequence[str]) -> str:
+        inputs = "".join(
+            f"<li><code>{text.html(path)}</code>, SHA-256 <code>{digest}…</code></li>"
+            for path, digest in self._hashes()
+        )
+        return (
+            '<div class="made"><details><summary>How this was made</summary>'
+            f"<p>By the stage <code>{text.html(self.stage)}</code>. Run again by</p>{_block(self.command)}"
+            f"<p>From</p><ul>{inputs}</ul></details>{''.join(links)}</div>"
+        )
+
+    def _hashes(self) -> list[tuple[Path, str]]:
+        return [(path, _digest(path, path.stat().st_mtime_ns)) for path in self.inputs if path.is_file()]
+
+    def _tables(self) -> list[str]:
+        """Links to the result tables, for as many as are few."""
+        there = [path for path in self.inputs if path.suffix == ".parquet" and path.is_file()]
+        if len(there) > 2:
+            return []
+        up = "../" * self.depth
+        return [
+            f'<a href="{text.html(up + downloads.in_book(path))}" download>Parquet'
+            f"{f' ({text.html(path.stem)})' if len(there) > 1 else ''}</a>"
+            for path in there
+        ]
+
+
+def for_print(drawn: Figure, place: Path) -> None:
+    """Write a figure as SVG and as PDF, in its exact size, to `place` with these suffixes; then close it."""
+    for suffix in (".svg", ".pdf"):
+        figures.save(drawn, place.with_suffix(suffix))
+    plt.close(drawn)
+
+
+def code(notebook: str) -> str:
+    """The code of a notebook of notebooks/, its cells below each other."""
+    cells = json.loads((notebooks.SOURCES / f"{notebook}.ipynb").read_text(encoding="utf-8"))["cells"]
+    return "\n\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+
+
+def _csv(frame: pd.DataFrame, name: str) -> str:
+    """A link that holds the table itself, so that it works from a file, too."""
+    written = frame.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+    held = base64.b64encode(written.encode()).decode()
+    return f'<a href="data:text/csv;base64,{held}" download="{text.html(name)}.csv">CSV</a>'
+
+
+def _take(form: str, panels: int) -> str:
+    """Links to the files of the last figures; `downloads` gives them addresses, as the book names the files."""
+    begin = f'<a class="take" data-form="{form}"'
+    if panels == 1:
+        return f'{begin} data-back="1" download>{form.upper()}</a>'
+    links = (f'{begin} data-back="{panels - number}" download>{number + 1}</a>' for number in range(panels))
+    return f"<span>{form.upper()} of panel {' '.join(links)}</span>"
+
+
+@cache
+def _digest(path: Path, changed: int) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:DIGITS]
+
+
+def _block(said: str) -> str:
+    """Code as a block; `html.escape` alone, as `text.html` would make one line of it."""
+    return f"<pre><code>{html.escape(said)}</code></pre>"
