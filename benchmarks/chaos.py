@@ -1,11 +1,12 @@
 """Kills and doubled runs of a tiny study, whose tables and pages must end as those of an undisturbed run.
 
-    python benchmarks/chaos.py --kills 50 --doubled 20 --seed 0
+    python benchmarks/chaos.py --kills 50 --doubled 20 --seed 0 [--by dvc]
 
-In a copy of the repository, `dvc repro` is killed (SIGKILL) at seeded random moments: dvc alone, its process group, or
-a kernel or the process that kernels are forked from. Each next run goes on from what is there; when one has ended, its
-tables and pages are compared byte by byte with the undisturbed ones, and the study begins anew. Five seconds after each
-kill no process of that run may be left. Linux alone, as it looks into /proc.
+In a copy of the repository, a run (`python -m rrlib run`, or `dvc repro` with `--by dvc`) is killed (SIGKILL) at seeded
+random moments: its main process alone, its process group, a kernel or the process that kernels are forked from, or any
+one of its processes. Each next run goes on from what is there; when one has ended, its tables and pages are compared
+byte by byte with the undisturbed ones, and the study begins anew. Five seconds after each kill of the main process no
+process of that run may be left. Linux alone, as it looks into /proc.
 """
 
 import argparse
@@ -20,6 +21,7 @@ import tempfile
 import time
 import uuid
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -29,7 +31,8 @@ from small import FEW, change, project_files  # noqa: E402
 COMPARED = ("outputs/tables/**/*.parquet", "outputs/results/*.parquet", "outputs/notebooks/**/*.ipynb")
 COMPARED += ("outputs/book/**/*.html", "outputs/metrics.json", "outputs/plots/*")
 MARK = "RRLIB_CHAOS"
-KINDS = ("dvc", "group", "kernel")
+KINDS = ("main", "group", "kernel", "any")
+COMMANDS = {"run": (sys.executable, "-m", "rrlib", "run"), "dvc": ("dvc", "repro", "--quiet")}
 GRACE = 5  # seconds
 
 
@@ -38,33 +41,35 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--doubled", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--by", choices=COMMANDS, default="run")
     options = parser.parse_args()
+    command = COMMANDS[options.by]
     rng, counts = random.Random(options.seed), Counter[str]()
     with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
         place = copied(Path(folder, "study"))
         begun = time.monotonic()
-        ended(start(place))
+        ended(start(place, command))
         usual = time.monotonic() - begun
         expected = hashes(place)
         print(f"undisturbed: {len(expected)} files in {usual:.0f} s", flush=True)
         wipe(place)
         while counts["kills"] < options.kills:
-            if not kill_once(place, rng, usual, counts):
+            if not kill_once(place, command, rng, usual, counts):
                 counts["runs that ended"] += 1
                 counts["runs that ended alike"] += hashes(place) == expected
                 wipe(place)
             print(dict(counts), flush=True)
-        ended(start(place))
+        ended(start(place, command))
         counts["runs that ended"] += 1
         counts["runs that ended alike"] += hashes(place) == expected
         for _ in range(options.doubled):
             wipe(place)
-            first = start(place)
+            first = start(place, command)
             time.sleep(rng.uniform(0, usual / 2))
-            second = start(place)
+            second = start(place, command)
             for run in (first, second):
                 run.wait()  # DVC refuses one of them while the other holds its lock
-            ended(start(place))
+            ended(start(place, command))
             counts["doubled runs"] += 1
             counts["doubled runs that ended alike"] += hashes(place) == expected
             print(dict(counts), flush=True)
@@ -90,12 +95,12 @@ def wipe(place: Path) -> None:
     (place / "dvc.lock").unlink(missing_ok=True)
 
 
-def start(place: Path) -> subprocess.Popen[bytes]:
-    """`dvc repro` in a process group of its own, whose processes all carry a mark in their environment."""
+def start(place: Path, command: tuple[str, ...]) -> subprocess.Popen[bytes]:
+    """A run in a process group of its own, whose processes all carry a mark in their environment."""
     settings = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "DVC_NO_ANALYTICS": "1"}
     settings |= {"PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1", MARK: uuid.uuid4().hex}
     run = subprocess.Popen(
-        ["dvc", "repro", "--quiet"],
+        command,
         cwd=place,
         env=os.environ | settings,
         start_new_session=True,
@@ -111,24 +116,23 @@ def ended(run: subprocess.Popen[bytes]) -> None:
         raise SystemExit(f"a run that nothing disturbed ended with {run.returncode}")
 
 
-def kill_once(place: Path, rng: random.Random, usual: float, counts: Counter[str]) -> bool:
-    """Kill one run at a random moment; False where it ended before that."""
-    run, kind = start(place), rng.choice(KINDS)
+def kill_once(place: Path, command: tuple[str, ...], rng: random.Random, usual: float, counts: Counter[str]) -> bool:
+    """Kill one run, or a process of it, at a random moment; False where it ended before that."""
+    run, kind = start(place, command), rng.choice(KINDS)
     try:
-        run.wait(rng.uniform(0.5, usual / 2))
+        run.wait(rng.uniform(0.5, min(usual / 2, 40)))  # s: later moments come with the runs that go on
         if run.returncode:
             raise SystemExit(f"after a kill, the next run ended with {run.returncode}")
         return False
     except subprocess.TimeoutExpired:
         pass
-    kernels = [process for process in members(run) if kernel(process)]
-    if kind == "kernel" and kernels:
-        os.kill(rng.choice(kernels), signal.SIGKILL)
-        run.wait()  # a page without its kernel fails, and dvc with it
+    victims = sorted(process for process in members(run) if kind == "any" or (kind == "kernel" and kernel(process)))
+    if victims:
+        kill(rng.choice(victims))  # what was lost is tried again, or fails and is named
     elif kind == "group":
         os.killpg(run.pid, signal.SIGKILL)
     else:
-        kind = "dvc"
+        kind = "main"
         run.kill()
     run.wait()
     time.sleep(GRACE)
@@ -137,8 +141,13 @@ def kill_once(place: Path, rng: random.Random, usual: float, counts: Counter[str
     counts[f"kills of {kind}"] += 1
     counts["processes left after 5 s"] += len(left)
     for process in left:
-        os.kill(process, signal.SIGKILL)
+        kill(process)
     return True
+
+
+def kill(process: int) -> None:
+    with suppress(ProcessLookupError):  # it has ended by itself
+        os.kill(process, signal.SIGKILL)
 
 
 def members(run: subprocess.Popen[bytes]) -> list[int]:

@@ -121,7 +121,11 @@ def of_study(found: study.Study, only: list[str]) -> Iterator[pd.DataFrame]:
 
 def in_words(rules: Mapping[str, Rule]) -> str:
     """What RR's own adversary does, which decides how tight a study is."""
-    found = [f"{rule.steps} steps, {rule.schedule}" for rule in rules.values() if isinstance(rule, attacks.Shift)]
+    found = []
+    for rule in rules.values():
+        if isinstance(rule, attacks.Shift):
+            more = f", refined by {rule.refine}" if rule.refine else ""
+            found.append(f"{rule.steps} steps, {rule.schedule}{more}")
     return "; ".join(found) or "none"
 
 

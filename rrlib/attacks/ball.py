@@ -5,6 +5,11 @@ import torch
 Radius = float | torch.Tensor  # ε of all samples, or of each: shaped to multiply with images
 
 
+def at(epsilon: Radius, rows: torch.Tensor) -> Radius:
+    """The radius of the samples with these numbers."""
+    return epsilon[rows] if isinstance(epsilon, torch.Tensor) else epsilon
+
+
 def project(attacked: torch.Tensor, x: torch.Tensor, epsilon: float) -> torch.Tensor:
     """The nearest point of the ε-ball round x that is still a picture."""
     return (attacked - x).clamp_(-epsilon, epsilon).add_(x).clamp_(0, 1)

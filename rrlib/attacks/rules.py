@@ -70,7 +70,6 @@ class PGD:
 
     adversarial: ClassVar[bool] = True
     both_directions: ClassVar[bool] = False
-    looks: ClassVar[int] = 0
 
     def __post_init__(self) -> None:
         check_whole("steps", self.steps)
@@ -93,6 +92,16 @@ class PGD:
     def ends(self) -> int:
         """The last iterates of restarts are compared; that of a single start is not looked at."""
         return self.restarts if self.restarts > 1 else 0
+
+    @property
+    def looks(self) -> int:
+        """None of its own."""
+        return 0
+
+    @property
+    def refining(self) -> int:
+        """It does not."""
+        return 0
 
     @property
     def clean_gradient(self) -> bool:

@@ -124,6 +124,12 @@ def apgd(clean: Clean, epsilon: Radius, steps: int, begin: Start) -> Iterator[It
     )
 
 
+def apgd_from(clean: Clean, epsilon: Radius, steps: int, sign: torch.Tensor, images: torch.Tensor) -> Iterator[Iterate]:
+    """One run of Auto-PGD from `images` (N, …): up the margin where `sign` (N,) is 1, down where it is −1."""
+    margins, gradient = margin_gradient(clean.detector, images, clean.labels)
+    yield from _run(clean, epsilon, steps, sign, Best(images, sign * margins, gradient.sign(), torch.ones_like(sign)))
+
+
 def _run(
     clean: Clean, epsilon: Radius, steps: int, sign: torch.Tensor, begin: Best
 ) -> Generator[Iterate, None, tuple[Best, Iterate]]:

@@ -7,14 +7,14 @@ and remembers its own choice. The detector is asked once for each iterate, howev
 """
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, cast
 
 import torch
 
-from rrlib.attacks.ball import Radius, like
+from rrlib.attacks.ball import Radius, at, like
 from rrlib.attacks.gradients import Clean
 from rrlib.attacks.protocol import Draw, Work
-from rrlib.attacks.schedules import Iterate, apgd, fixed, start
+from rrlib.attacks.schedules import Iterate, Start, apgd, fixed, start
 
 
 class Trajectory(NamedTuple):
@@ -30,7 +30,7 @@ class Observer(Protocol):
     """What a rule keeps of a trajectory."""
 
     def see(self, iterate: Iterate) -> None:
-        """Look at the next point: of one start's ascent, then, for rules of both directions, of its descent.
+        """Look at the next point of one start's ascent, and of its descent too if that comes with it (`apgd`).
 
         The start, point 0, is shown once.
         """
@@ -45,7 +45,8 @@ class Observing(Protocol):
     """A rule that is an observer's: how many starts it looks at, in which directions, and what it keeps.
 
     `ends` is for how many starts it asks for the margins at the last iterate, `clean_gradient` whether it asks for the
-    clean batch's gradient, `looks` how many forwards of its own it makes for each ε.
+    clean batch's gradient, `looks` how many forwards and `refining` how many gradients of its own it may ask for at
+    each ε. The observer of a rule of both directions is a `Descending` one.
     """
 
     @property
@@ -60,7 +61,21 @@ class Observing(Protocol):
     def clean_gradient(self) -> bool: ...
     @property
     def looks(self) -> int: ...
+    @property
+    def refining(self) -> int: ...
     def observer(self, clean: Clean, epsilon: Radius) -> Observer: ...
+
+
+class Descending(Observer, Protocol):
+    """What a rule of both directions keeps: it also looks at descents, of those samples that can still gain by them."""
+
+    def open_below(self) -> torch.Tensor:
+        """Which samples a descent may still bring something, (N,) bool: the others are spared it."""
+        ...
+
+    def see_some(self, iterate: Iterate, rows: torch.Tensor) -> None:
+        """Look at the next point of the descent of the samples with these numbers, (n,), in their order."""
+        ...
 
 
 Kept = list[tuple[torch.Tensor, torch.Tensor]]
@@ -101,8 +116,11 @@ def work(rules: Sequence[Observing], trajectory: Trajectory, epsilons: int) -> W
     clean = any(rule.clean_gradient for rule in rules)
     # both directions share the gradient at their start, and all ε that of the clean image
     gradients = (ascents + descents) * (steps - 1) + (ascents if trajectory.random_start else 0)
+    gradients += sum(rule.refining for rule in rules)
     forwards = ends + sum(rule.looks for rule in rules)
-    return Work(int(clean) + gradients * epsilons, forwards * epsilons, clean=clean)
+    # samples that can no longer gain are spared a descent, and refining
+    at_most = (descents > 0 and trajectory.schedule == "fixed") or any(rule.refining for rule in rules)
+    return Work(int(clean) + gradients * epsilons, forwards * epsilons, at_most=at_most, clean=clean)
 
 
 def _at(
@@ -117,7 +135,9 @@ def _at(
     paired = list(zip(rules, observers, strict=True))
     for restart, noise in enumerate(noises):
         ascending = [observer for rule, observer in paired if restart < rule.restarts]
-        descending = [observer for rule, observer in paired if restart < rule.restarts and rule.both_directions]
+        descending = [
+            cast(Descending, observer) for rule, observer in paired if restart < rule.restarts and rule.both_directions
+        ]
         _from(clean, epsilon, trajectory, noise, ascending, descending)
     return [observer.kept() for observer in observers]
 
@@ -128,7 +148,7 @@ def _from(
     trajectory: Trajectory,
     noise: torch.Tensor | None,
     ascending: Sequence[Observer],
-    descending: Sequence[Observer],
+    descending: Sequence[Descending],
 ) -> None:
     """Show the iterates from one start."""
     begin = start(clean, epsilon, noise)
@@ -137,13 +157,22 @@ def _from(
         for iterate in apgd(clean, epsilon, trajectory.steps, begin):
             _show(descending, iterate)
         return
-    for observers, sign in ((ascending, 1), (descending, -1)):
-        if not observers:
-            continue
-        # the start is needed once more while a descent is to come
-        here = begin._replace(images=begin.images.clone()) if sign == 1 and descending else begin
-        for iterate in fixed(clean, epsilon, trajectory.steps, sign, here):
-            _show(observers, iterate)
+    # the start is needed once more while a descent is to come
+    here = begin._replace(images=begin.images.clone()) if descending else begin
+    for iterate in fixed(clean, epsilon, trajectory.steps, 1, here):
+        _show(ascending, iterate)
+    if not descending:
+        return
+    open_below = torch.stack([observer.open_below() for observer in descending]).any(dim=0)
+    rows = open_below.nonzero()[:, 0]  # a GPU is waited for here, once for each start
+    if len(rows) == 0:
+        return
+    if len(rows) < len(clean.x):  # else a part would be a copy of it all
+        clean, epsilon = clean.part(rows), at(epsilon, rows)
+        begin = Start(begin.images[rows], begin.margins[rows], begin.direction[rows])
+    for iterate in fixed(clean, epsilon, trajectory.steps, -1, begin):
+        for observer in descending:
+            observer.see_some(iterate, rows)
 
 
 def _show(observers: Sequence[Observer], iterate: Iterate) -> None:

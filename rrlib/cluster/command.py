@@ -7,7 +7,7 @@ import shlex
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing import forkserver
 from multiprocessing.connection import wait
@@ -59,11 +59,12 @@ def warm(environment: Mapping[str, str]) -> None:
             os.environ.update(before)
 
 
-def run(command: str, log: Path, environment: Mapping[str, str], gpus: int) -> Ended:
+def run(command: str, log: Path, environment: Mapping[str, str], gpus: int, after: Sequence[object] = ()) -> Ended:
     """Run a command in the working directory, what it prints in the file `log`; Dask calls this on a worker.
 
-    `environment` is for `warm`. Of several `gpus` the command sees the one whose number its worker has. A command that
-    is no `python -m rrlib …` runs in a shell. Raises Killed when a signal ended the command.
+    `environment` is for `warm`. Of several `gpus` the command sees the one whose number its worker has. `after` are the
+    results of what Dask runs before it. A command that is no `python -m rrlib …` runs in a shell. Raises Killed when a
+    signal ended the command.
     """
     worker = distributed.get_worker().name
     own = {"CUDA_VISIBLE_DEVICES": str(worker % gpus)} if gpus > 1 and isinstance(worker, int) else {}

@@ -3,12 +3,15 @@
 from rrlib.cluster.pipeline import Pipeline, confirm
 
 
-def run(workers: int | None = None, scheduler: str | None = None, keep_going: bool = False) -> list[str]:
+def run(
+    workers: int | None = None, scheduler: str | None = None, keep_going: bool = False, shards: int = 1
+) -> list[str]:
     """Bring the study up to date as `dvc repro` does, several stages at a time; the names of those that ran.
 
     workers: commands at a time on this machine; left out, one for each GPU, or one for each processor that has memory
     for it. scheduler: the address of a running Dask scheduler, to use its workers instead; they stand in this folder,
     on a disk that they share with this process. keep_going: after a failure go on with what does not rest on it.
+    shards: in how many parts each detector is measured, so that one detector can keep several workers busy.
 
     Raises InputError when a command failed, with the end of what it printed and where the rest is.
     """
@@ -18,5 +21,5 @@ def run(workers: int | None = None, scheduler: str | None = None, keep_going: bo
             return []
         from rrlib.cluster import workers as dask_workers  # here: where nothing is stale, nobody waits for Dask
 
-        ran = dask_workers.run_stale(pipeline, stale, workers, scheduler, keep_going)
+        ran = dask_workers.run_stale(pipeline, stale, workers, scheduler, keep_going, shards)
     return ran + confirm()

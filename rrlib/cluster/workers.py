@@ -1,6 +1,6 @@
 """The stale stages of the study, each on a worker as soon as what it rests on is done."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,7 +21,12 @@ FIRST = ("fetch", "dataset", "checkpoint", "measure", "results")  # most of the 
 
 
 def run_stale(
-    pipeline: Pipeline, stale: Iterable[str], workers: int | None, scheduler: str | None, keep_going: bool
+    pipeline: Pipeline,
+    stale: Iterable[str],
+    workers: int | None,
+    scheduler: str | None,
+    keep_going: bool,
+    shards: int = 1,
 ) -> list[str]:
     """Run stages that are stale, and those that rest on them as far as they become so; the names of those that ran."""
     count = workers or as_many_as_pay_off()
@@ -31,7 +36,7 @@ def run_stale(
     progress = Progress(pipeline.after(stale), LOGS / "seconds.json")
     try:
         with _client(count, scheduler) as client:
-            return _Run(pipeline, client, progress, keep_going, environment).all()
+            return _Run(pipeline, client, progress, keep_going, environment, shards).all()
     except (OSError, TimeoutError, ValueError) as error:
         if not scheduler:
             raise
@@ -55,9 +60,10 @@ class _Run:
         progress: Progress,
         keep_going: bool,
         environment: Mapping[str, str],
+        shards: int,
     ):
         self.pipeline, self.client, self.progress, self.keep_going = pipeline, client, progress, keep_going
-        self.environment = environment
+        self.environment, self.shards = environment, shards
         self.waiting = {name: set(needed) for name, needed in pipeline.needs.items()}
         self.running: dict[distributed.Future, str] = {}
         self.finished = distributed.as_completed()
@@ -92,19 +98,31 @@ class _Run:
                     self._done(name)
 
     def _submit(self, name: str) -> None:
-        future = self.client.submit(
+        command_of_stage = self.pipeline.stages[name].cmd
+        shards = self.shards if self.shards > 1 and name.startswith("measure") else 0
+        # what a shard that failed did not finish, the stage itself does, and tells what is wrong
+        parts = [
+            self._command(f"{name}-shard-{which}", f"{command_of_stage} --shard {which}/{shards}")
+            for which in range(1, shards + 1)
+        ]
+        future = self._command(name, command_of_stage, parts)
+        self.running[future] = name
+        self.finished.add(future)
+
+    def _command(self, name: str, line: str, after: Sequence[distributed.Future] = ()) -> distributed.Future:
+        log = LOGS / f"{name.replace('/', '-')}.log"
+        return self.client.submit(
             command.run,
-            self.pipeline.stages[name].cmd,
-            LOGS / f"{name.replace('/', '-')}.log",
+            line,
+            log,
             self.environment,
             _gpus(),
+            list(after),
             key=name,
             pure=False,
             retries=TRIES - 1,
             priority=int(name.startswith(FIRST)),
         )
-        self.running[future] = name
-        self.finished.add(future)
 
     def _take_in(self, name: str, future: distributed.Future) -> None:
         log = LOGS / f"{name.replace('/', '-')}.log"

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from rrlib import entries
-from rrlib.datasets import crops, deepfakeface, frames, layouts, prepared, reports, synthetic, video
+from rrlib.datasets import crops, deepfakeface, folds, frames, layouts, prepared, reports, synthetic, video
 from rrlib.datasets import folder as sources
 from rrlib.datasets.groups import check_pattern
 from rrlib.datasets.left_out import LeftOut
@@ -149,6 +149,7 @@ class Folder(Kind):
     """Images as they lie (see `rrlib.datasets.folder.read`), or DeepFakeFace with `layout: deepfakeface`.
 
     on_error: stop at what cannot be used, or skip it. group: a regular expression for what samples share, see there.
+    fold: {number, of}, for cross-fitting: that fold is the test split, in the place of any other (`folds.split`).
     """
 
     kind = "folder"
@@ -158,11 +159,14 @@ class Folder(Kind):
     on_error: str = "stop"
     group: str | None = None
     layout: str | None = None
+    fold: dict[str, int] | None = None
 
     def _check(self, where: str) -> None:
         if self.layout not in (None, "deepfakeface"):
             raise unknown(f"{where}.layout", self.layout, ["deepfakeface"])
         _check_reading(where, self.on_error, self.group, self.layout)
+        if self.fold is not None:
+            folds.check(f"{where}.fold", self.fold)
 
     def prepare(self, folder: Path) -> pd.DataFrame:
         """Nothing is copied: the paths lead from `folder` to the source; images.json says what was left out."""
@@ -174,6 +178,8 @@ class Folder(Kind):
             frame = deepfakeface.read(source, self.seed, left_out)
         else:
             frame = sources.read(source, self.seed, sources.IMAGES, left_out, self.group)
+        if self.fold:
+            frame["split"] = folds.split(frame, **self.fold, seed=self.seed, where=str(source))
         reports.write_report(folder, name=reports.IMAGES, **left_out.report())
         return frame.assign(path=[(way / path).as_posix() for path in frame["path"]])
 

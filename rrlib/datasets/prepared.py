@@ -29,14 +29,17 @@ def begin(folder: Path) -> None:
 
 
 def way(folder: Path, source: Path) -> Path:
-    """The relative path from a prepared data set to its source.
+    """The relative path from a prepared data set to its source, by the links on the way where that leads there too: so
+    the manifest reads the same in each folder of a study that names the source alike.
 
     Raises InputError if they are one folder, or the source lies in what is made anew.
     """
+    root, folder = sources.root(source), Path(folder)
     # both ends resolved, because ".." is followed after symbolic links
-    root = Path(os.path.relpath(sources.root(source).resolve(), Path(folder).resolve()))
-    if root == Path("."):
+    straight = Path(os.path.relpath(root.resolve(), folder.resolve()))
+    if straight == Path("."):
         raise InputError(f"{source} would be prepared in its own folder, over its own files; prepare it in another one")
-    if ".." not in root.parts:
+    if ".." not in straight.parts:
         raise InputError(f"{source} lies in {folder}, which is made anew; prepare it in another folder")
-    return root
+    as_named = Path(os.path.relpath(root.absolute(), folder.absolute()))
+    return as_named if (folder / as_named).resolve() == root.resolve() else straight

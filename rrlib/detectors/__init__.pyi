@@ -20,6 +20,8 @@ from .contract import said as said
 from .layout import batch_to_device as batch_to_device
 from .layout import to_device as to_device
 from .order import swap_classes as swap_classes
+from .precision import PRECISIONS as PRECISIONS
+from .precision import InDouble as InDouble
 from .surrogates import Surrogate as Surrogate
 from .surrogates import fold as fold
 from .surrogates import surrogate as surrogate

@@ -10,6 +10,7 @@ from .adversarial import METHODS as METHODS
 from .adversarial import Adversarial as Adversarial
 from .adversarial import Madry as Madry
 from .adversarial import Trades as Trades
+from .augmentation import Augmentation as Augmentation
 from .measuring import Cell as Cell
 from .measuring import batches as batches
 from .measuring import device_of as device_of

@@ -166,11 +166,13 @@ def batches(
     workers: int = 0,
     fold: bool = True,
     compiled: bool = False,
-    first: int = 0,
+    numbers: Iterable[int] | None = None,
     dataset_name: str = "",
     detector_name: str = "",
 ) -> Iterator[pd.DataFrame]:
-    """The table's rows, batch after batch, beginning with batch number `first`; memory is that of one batch.
+    """The table's rows, batch after batch, of all batches or of those with these `numbers`, counted from 0, increasing.
+
+    Memory is that of one batch.
 
     As `evaluate` says, with `dataset` as `samples.labelled` gives it and attacks by name. Batch size, order and
     `workers` do not change a row beyond the rounding of float32 sums. A detector that cannot be copied is used itself;
@@ -184,9 +186,11 @@ def batches(
     with private(detector) as copied:
         copied = to_device(copied, device, dataset[0][0])
         surrogate = surrogate_of(copied, dataset, device, fold, compiled, name)
-        done = min(first * batch_size, len(dataset))
+        whole = range(len(dataset))
+        chosen = range(-(-len(dataset) // batch_size)) if numbers is None else numbers
+        rows = [row for number in chosen for row in whole[number * batch_size : (number + 1) * batch_size]]
         loader = DataLoader(
-            Subset(cast(Dataset[Any], dataset), range(done, len(dataset))),
+            Subset(cast(Dataset[Any], dataset), rows),
             batch_size=batch_size,
             num_workers=workers,
             pin_memory=device.type == "cuda",
@@ -194,7 +198,7 @@ def batches(
             generator=torch.Generator(),
         )
         description = "/".join(filter(None, (dataset_name, name, ", ".join(rules))))
-        with tqdm(total=len(dataset), initial=done, desc=description, unit="sample") as progress:
+        with tqdm(total=len(dataset), initial=len(dataset) - len(rows), desc=description, unit="sample") as progress:
             for x, labels, samples in loader:
                 x, labels = batch_to_device(x, device, copied), labels.to(device)
                 clean = Clean(surrogate.detector, x, labels, name)

@@ -267,11 +267,22 @@ def _furthest(attacked: Sequence[Tensor], before: Tensor, batch: _Batch) -> Tens
 
 def write(path: Path, table: pd.DataFrame, about: Mapping[str, object]) -> None:
     """A probe as JSON, whole or not at all, numbers to six digits; `about` says what it is of, by name."""
+    files.write_text(path, json.dumps(to_json(table, about), indent=1) + "\n")
+
+
+def to_json(table: pd.DataFrame, about: Mapping[str, object]) -> dict[str, Any]:
+    """A probe as what JSON can say: `about`, and `rows` with numbers to six digits."""
     rounded = table.copy()
     for column in rounded.select_dtypes("float"):
         rounded[column] = [float(f"{value:.{DIGITS}g}") for value in rounded[column]]
-    rows = rounded.astype(object).where(rounded.notna(), None).to_dict("records")
-    files.write_text(path, json.dumps({"about": about, "rows": rows}, indent=1) + "\n")
+    return {"about": dict(about), "rows": rounded.astype(object).where(rounded.notna(), None).to_dict("records")}
+
+
+def from_json(held: Mapping[str, Any]) -> pd.DataFrame:
+    """A probe from what `to_json` said, with `about` in its `attrs`."""
+    table = pd.DataFrame(held["rows"], columns=list(COLUMNS)).astype(COLUMNS)
+    table.attrs = dict(held["about"])
+    return table
 
 
 def read(path: Path) -> pd.DataFrame:
@@ -280,10 +291,7 @@ def read(path: Path) -> pd.DataFrame:
     if not path.is_file():
         raise InputError(f"{path} is absent; make it with `dvc repro`")
     with parsing(path, "a whole probe", "run `dvc repro` again"):
-        held = json.loads(path.read_text(encoding="utf-8"))
-        table = pd.DataFrame(held["rows"], columns=list(COLUMNS)).astype(COLUMNS)
-        table.attrs = dict(held["about"])
-    return table
+        return from_json(json.loads(path.read_text(encoding="utf-8")))
 
 
 def _place(seed: int, name: str) -> str:

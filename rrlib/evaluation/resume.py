@@ -1,9 +1,10 @@
 """What is finished of a measurement: a file per batch, so that one that was stopped goes on where it was.
 
-The files lie in a folder of their own, with a key that names everything they depend on; another key means other
-numbers, so what it left is removed.
+Batches may be finished in any order, by several processes that each do some of them. The files of one measurement lie
+in a folder named after a key of everything they depend on; another key means other numbers, and another folder.
 """
 
+import hashlib
 from pathlib import Path
 
 import pandas as pd
@@ -12,54 +13,47 @@ from rrlib import files
 from rrlib.errors import InputError
 from rrlib.evaluation import tables
 
-KEY = "key.txt"
+
+def begin(folder: Path, key: str) -> Path:
+    """Where in `folder`, which is made and marked as ours, the batches of the measurement with this key lie."""
+    files.mark(folder)
+    place = Path(folder, hashlib.sha256(key.encode()).hexdigest()[:16])
+    place.mkdir(exist_ok=True)
+    return place
 
 
-def begin(folder: Path, key: str) -> int:
-    """How many batches are finished already; from another key's, none is kept. A damaged one counts as not finished."""
-    folder = Path(folder)
-    noted = folder / KEY
-    if not noted.is_file() or noted.read_text() != key:
-        files.remove(folder)
-        files.mark(folder)
-        files.write_text(noted, key)
-    for stray in folder.glob(".*.parquet"):  # of a writer that was killed
-        stray.unlink()
-    count = 0
-    while _is_whole(_part(folder, count)):
-        count += 1
-    for later in sorted(folder.glob("[0-9]*.parquet"))[count:]:
-        later.unlink()
-    return count
+def finished(place: Path) -> set[int]:
+    """The numbers of the finished batches, counted from 0; a damaged one is removed."""
+    found = set()
+    for path in Path(place).glob("[0-9]*.parquet"):
+        if _is_whole(path):
+            found.add(int(path.stem))
+        else:
+            path.unlink()
+    return found
 
 
-def keep(folder: Path, number: int, part: pd.DataFrame) -> None:
-    """Batch `number`, counted from 0, is finished; raises InputError if its rows break the table's definition."""
-    tables.write(_part(folder, number), part)
+def keep(place: Path, number: int, part: pd.DataFrame) -> None:
+    """Batch `number` is finished; raises InputError if its rows break the table's definition."""
+    tables.write(Path(place, f"{number:06d}.parquet"), part)
 
 
-def parts(folder: Path) -> pd.DataFrame:
+def parts(place: Path) -> pd.DataFrame:
     """The rows of all finished batches, in their order."""
-    read = [tables.read(path) for path in sorted(Path(folder).glob("[0-9]*.parquet"))]
+    read = [tables.read(path) for path in sorted(Path(place).glob("[0-9]*.parquet"))]
     whole = pd.concat(read, ignore_index=True)
     whole.attrs = read[0].attrs
     return whole
 
 
 def end(folder: Path) -> None:
-    """Nothing is unfinished any more."""
+    """Nothing in `folder` is unfinished any more, under whatever key."""
     files.remove(folder)
 
 
 def _is_whole(path: Path) -> bool:
-    if not path.is_file():
-        return False
     try:
         tables.read(path)
     except InputError:
         return False
     return True
-
-
-def _part(folder: Path, number: int) -> Path:
-    return Path(folder, f"{number:06d}.parquet")

@@ -10,7 +10,7 @@ import json
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -88,17 +88,48 @@ def measure(
 ) -> dict[str, pd.DataFrame]:
     """The result table of each attack: what `folder` has is taken, what it lacks is measured first and kept there.
 
-    `unfinished` is where the finished batches of an interrupted measurement lie. `how` are the options of
-    `measuring.batches` that change no number, and its names. One process at a time works on a folder; a second one
-    waits, and then finds what the first has measured.
+    `unfinished` is where the finished batches of an interrupted measurement, and of shards, lie. `how` are the options
+    of `measuring.batches` that change no number, and its names. One process at a time works on a folder; a second one
+    waits, as this one does for shards, and then finds what the first has measured.
     """
     epsilons = [float(epsilon) for epsilon in epsilons]
     folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / ".lock"):
+    with ExitStack() as locks:
+        for shard in sorted(folder.glob(".shard-*.lock")):
+            locks.enter_context(FileLock(shard))
+        locks.enter_context(FileLock(folder / ".lock"))
         for names, lacking in missing(rules, epsilons, basis, lambda key: load(folder, key) is not None).items():
-            chosen = {name: rules[name] for name in names}
-            _measure(detector, dataset, chosen, lacking, basis, folder, unfinished, how)
+            work = _Work(detector, dataset, {name: rules[name] for name in names}, lacking, basis, unfinished, how)
+            work.do(work.numbers)
+            work.take_in(folder)
+        resume.end(unfinished)
     return {name: table(rule, name, epsilons, basis, folder, how) for name, rule in rules.items()}
+
+
+def measure_shard(
+    shard: tuple[int, int],
+    detector: nn.Module,
+    dataset: Labelled,
+    rules: Mapping[str, Rule],
+    epsilons: Sequence[float],
+    basis: Basis,
+    folder: Path,
+    unfinished: Path,
+    **how: Any,
+) -> None:
+    """Shard (i, n), 1 ≤ i ≤ n, of what `measure` with the same arguments would do: every n-th batch from the i-th on.
+
+    What it finishes lies in `unfinished`, where `measure` finds it. Shards may run at the same time, each in a process
+    of its own, on machines that share a disk; the tables are the same bytes with any number of them, or without.
+    """
+    which, count = shard
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / f".shard-{which}.lock"):
+        with FileLock(folder / ".lock"):  # a whole measurement that is at work leaves nothing to do
+            lacking = missing(rules, epsilons, basis, lambda key: load(folder, key) is not None)
+        for names, radii in lacking.items():
+            work = _Work(detector, dataset, {name: rules[name] for name in names}, radii, basis, unfinished, how)
+            work.do(work.numbers[which - 1 :: count])
 
 
 def table(
@@ -176,32 +207,51 @@ def missing(
     return {tuple(names): list(lacking) for lacking, names in by_epsilons.items()}
 
 
-def _measure(
-    detector: nn.Module,
-    dataset: Labelled,
-    rules: Mapping[str, Rule],
-    epsilons: Sequence[float],
-    basis: Basis,
-    folder: Path,
-    unfinished: Path,
-    how: Mapping[str, Any],
-) -> None:
-    wanted = {name: [basis.key(rule, epsilon) for epsilon in epsilons] for name, rule in rules.items()}
-    first = resume.begin(unfinished, json.dumps([wanted, how.get("batch_size")]))
-    options: dict[str, Any] = {name: getattr(basis, name) for name in ("distance", "seed", "fold", "compiled")}
-    run: Callable[..., Any] = measuring.batches
-    with closing(run(detector, dataset, rules, epsilons, first=first, **options, **how)) as parts:
-        for number, part in enumerate(parts, start=first):
-            resume.keep(unfinished, number, part)
-    found = resume.parts(unfinished)
-    if len(found) != len(dataset) * len(rules) * len(epsilons):
-        raise InputError(
-            f"{unfinished} holds {len(found)} rows, where {len(dataset)} samples, {len(rules)} attacks and "
-            f"{len(epsilons)} epsilons make {len(dataset) * len(rules) * len(epsilons)}; remove it and run again"
-        )
-    for names, rows in found.groupby(["attack", "epsilon"], sort=False):
-        attack, epsilon = cast(tuple[str, float], names)
-        piece = rows.reset_index(drop=True)
-        piece.attrs = {"attacked": found.attrs["attacked"]}
-        tables.write(folder / f"{basis.key(rules[attack], epsilon)}.parquet", piece)
-    resume.end(unfinished)
+class _Work:
+    """One pass over the data set: attacks that lack the same ε, measured together, batch by batch."""
+
+    def __init__(
+        self,
+        detector: nn.Module,
+        dataset: Labelled,
+        rules: Mapping[str, Rule],
+        epsilons: Sequence[float],
+        basis: Basis,
+        unfinished: Path,
+        how: Mapping[str, Any],
+    ):
+        self.detector, self.dataset, self.rules, self.epsilons = detector, dataset, rules, epsilons
+        self.basis = basis
+        self.how = {"batch_size": 128, **how}
+        self.numbers = range(-(-len(dataset) // self.how["batch_size"]))
+        wanted = {name: [basis.key(rule, epsilon) for epsilon in epsilons] for name, rule in rules.items()}
+        self.place = resume.begin(unfinished, json.dumps([wanted, self.how["batch_size"]]))
+
+    def do(self, numbers: Sequence[int]) -> None:
+        """Measure the batches with these numbers that are not finished."""
+        done = resume.finished(self.place)
+        lacking = [number for number in numbers if number not in done]
+        if not lacking:
+            return
+        about: dict[str, Any] = {name: getattr(self.basis, name) for name in ("distance", "seed", "fold", "compiled")}
+        run: Callable[..., Any] = measuring.batches
+        with closing(
+            run(self.detector, self.dataset, self.rules, self.epsilons, numbers=lacking, **about, **self.how)
+        ) as parts:
+            for number, part in zip(lacking, parts, strict=True):
+                resume.keep(self.place, number, part)
+
+    def take_in(self, folder: Path) -> None:
+        """Keep what all batches found, a piece for each attack and ε."""
+        found = resume.parts(self.place)
+        expected = len(self.dataset) * len(self.rules) * len(self.epsilons)
+        if len(found) != expected:
+            raise InputError(
+                f"{self.place} holds {len(found)} rows, where {len(self.dataset)} samples, {len(self.rules)} attacks "
+                f"and {len(self.epsilons)} epsilons make {expected}; remove it and run again"
+            )
+        for names, rows in found.groupby(["attack", "epsilon"], sort=False):
+            attack, epsilon = cast(tuple[str, float], names)
+            piece = rows.reset_index(drop=True)
+            piece.attrs = {"attacked": found.attrs["attacked"]}
+            tables.write(folder / f"{self.basis.key(self.rules[attack], epsilon)}.parquet", piece)

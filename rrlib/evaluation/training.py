@@ -16,19 +16,24 @@ from tqdm import tqdm
 from rrlib.detectors import check_shape, said, to_device
 from rrlib.errors import InputError
 from rrlib.evaluation.adversarial import Adversarial
+from rrlib.evaluation.augmentation import Augmentation
 
 Sample: TypeAlias = tuple[Tensor, int, int]  # pixels, label, number
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a detector is trained: AdamW with a cosine schedule, horizontal flips, the epoch of least validation loss."""
+    """How a detector is trained: AdamW with a cosine schedule, horizontal flips, the epoch of least validation loss.
+
+    `augmentation` is what training images suffer besides.
+    """
 
     epochs: int = 12
     batch_size: int = 64
     learning_rate: float = 1e-3
     weight_decay: float = 1e-4
     adversarial: Adversarial | None = None
+    augmentation: Augmentation | None = None
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size"):
@@ -41,6 +46,17 @@ class Recipe:
                 raise InputError(f"training.{name} is {value!r}; it is a finite number {lowest}")
         if self.learning_rate == 0:
             raise InputError("training.learning_rate is 0; it is a finite number > 0")
+
+    def size(self, input_size: int) -> int:
+        """The side in pixels at which training images are read for a detector of `input_size`."""
+        return self.augmentation.size(input_size) if self.augmentation else input_size
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it for a checkpoint's metadata; augmentation where there is any, as older checkpoints have it."""
+        said = asdict(self)
+        if self.augmentation is None:
+            del said["augmentation"]
+        return said
 
 
 def train(
@@ -55,15 +71,18 @@ def train(
 ) -> dict[str, Any]:
     """Train `detector` in place and return its report; it ends in eval mode with the weights of the best epoch.
 
-    Both sets give (pixels, label, index). The report holds per-epoch `history` (losses in nats, accuracies in [0, 1]),
+    Both sets give (pixels, label, index), the validation set at the detector's size, the training set at `recipe.size`
+    of it. The report holds per-epoch `history` (losses in nats, accuracies in [0, 1]),
     `best_epoch` (from 1), `temperature` and the validation losses before and after it. Same seed, same machine: the
     same weights. A last batch of one sample joins the one before it, since batch norm may need two. Raises InputError
     before the first step for a detector that cannot be trained (all weights frozen, another output in train mode), and
     later when the loss stops being a number.
     """
-    to_device(detector, device, training_set[0][0])
+    to_device(detector, device, validation_set[0][0])
     alone = recipe.batch_size == 1 or len(training_set) == 1  # type: ignore[arg-type]
     first = torch.stack([training_set[number][0] for number in range(1 if alone else 2)])
+    if recipe.augmentation:
+        first = recipe.augmentation(first, validation_set[0][0].shape[-1], torch.Generator().manual_seed(seed))
     try_training(detector, first.to(device), name)
     optimiser = torch.optim.AdamW(detector.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
     history: list[dict[str, float]] = []
@@ -74,7 +93,8 @@ def train(
         batches = _batches(training_set, recipe.batch_size, order)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, recipe.epochs * len(batches))
         for epoch in range(1, recipe.epochs + 1):
-            loss = _epoch(detector, batches, recipe, optimiser, schedule, order, epoch, device)
+            side = validation_set[0][0].shape[-1]
+            loss = _epoch(detector, batches, recipe, optimiser, schedule, order, epoch, device, side)
             _check_loss(loss, "training", name, epoch)
             row: dict[str, float] = {
                 "epoch": epoch,
@@ -92,7 +112,7 @@ def train(
     logits, labels = _logits(detector, validation_set, recipe, device)
     temperature = fit_temperature(logits, labels)
     return {
-        "recipe": asdict(recipe),
+        "recipe": recipe.to_dict(),
         "history": history,
         "best_epoch": best["epoch"],
         "temperature": temperature,
@@ -194,12 +214,15 @@ def _epoch(
     order: torch.Generator,
     epoch: int,
     device: torch.device | str,
+    side: int,
 ) -> float:
     """One pass over the training set; the mean loss, or at once the first that is no number."""
     total, count = 0.0, 0
     detector.train()
     for x, labels, samples in batches:
         flip = torch.rand(len(x), generator=order) < 0.5
+        if recipe.augmentation:
+            x = recipe.augmentation(x, side, order)
         x = torch.where(flip.view(-1, *[1] * (x.dim() - 1)), x.flip(-1), x).to(device)
         labels = labels.to(device)
         if recipe.adversarial:

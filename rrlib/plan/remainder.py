@@ -10,7 +10,7 @@ from rrlib import entries, files
 from rrlib.errors import InputError
 from rrlib.plan.missing import Missing, paths, paths_of
 from rrlib.sources import owner
-from rrlib.study import Half, Study
+from rrlib.study import Half, Study, completed, lacking
 
 
 class _Plain(yaml.SafeDumper):
@@ -26,15 +26,16 @@ PARTS = tuple(Half.__dataclass_fields__)
 def write(study: Study, file: Path, missing: Missing, target: Path) -> list[str]:
     """Write what of the study in `file` can run to `target`; the names of what is left out.
 
-    A study of which nothing is left out is copied as it stands; of others the comments are lost. Raises InputError,
-    and writes nothing, if nothing can run, or if `target` is there and git could not give its content back.
+    A study that names every key, and of which nothing is left out, is copied as it stands; of others the comments are
+    lost. Raises InputError, and writes nothing, if nothing can run, or if `target` is there and git could not give its
+    content back.
     """
     if not missing.left(study.cells()):
         raise InputError(f"{file}: nothing of it can run yet, so {target} was not written; do what the list says first")
     check_may_replace(target)
     out = left_out(study, missing)
     text = Path(file).read_text(encoding="utf-8")
-    if out:
+    if out or lacking(entries.read(file)):
         said = [f"Written by `python -m rrlib plan {file} --write {target}`: the part of {file} that can run.", *out]
         rest = yaml.dump(
             remainder(study, file, missing), Dumper=_Plain, sort_keys=False, default_flow_style=None, width=100
@@ -61,7 +62,7 @@ def left_out(study: Study, missing: Missing) -> list[str]:
 
 def remainder(study: Study, file: Path, missing: Missing) -> dict[str, Any]:
     """The study's file without what waits for something; a half in which no cell is left is empty."""
-    found = entries.mapping(entries.read(file), str(file), optional=(*Study.__dataclass_fields__, *PARTS))
+    found = completed(entries.mapping(entries.read(file), str(file), optional=(*Study.__dataclass_fields__, *PARTS)))
     given = found | _half(found, study.image, missing)
     given["video"] = _half(given["video"], study.video, missing)
     if study.sources:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 
-from rrlib.detectors import batch_to_device, surrogate, to_device
+from rrlib.detectors import InDouble, batch_to_device, surrogate, to_device
 from rrlib.detectors import catalogue as detectors
 from rrlib.devices import resolve
 from rrlib.errors import parsing
@@ -54,12 +54,12 @@ def measure(study: Study) -> dict[tuple[str, int], Timing | str]:
     """
     device, begun = resolve(study.device), time.perf_counter()
     timings: dict[tuple[str, int], Timing | str] = {}
-    seen: dict[Transformer | tuple[str, int, int], Timing | str] = {}
+    seen: dict[Transformer | tuple[str, int, str, int], Timing | str] = {}
     for half in (study.image, study.video):
         lengths = sorted({entry.frames_each for entry in half.datasets.values()}) or [FRAMES]
         for name, entry in half.detectors.items():
             for frames in lengths if half is study.video else [0]:
-                same = transformer_of(entry, study) or (entry.architecture, entry.input_size, frames)
+                same = transformer_of(entry, study) or (entry.architecture, entry.input_size, entry.precision, frames)
                 if same not in seen:
                     late = time.perf_counter() - begun > SECONDS
                     seen[same] = "not measured: out of time" if late else _of(entry, study, frames, device)
@@ -73,6 +73,8 @@ def _of(entry: Detector, study: Study, frames: int, device: torch.device) -> Tim
     if entry.architecture.startswith(detectors.HUB):
         return "not measured: it is not here"
     network = detectors.build(entry.architecture, entry.input_size, entry.seed).eval()
+    if entry.precision == "double":
+        network = InDouble(network)
     shape = (*([frames] if frames else []), 3, entry.input_size, entry.input_size)
     x = torch.rand(1, *shape, generator=torch.Generator().manual_seed(0))
     network = to_device(network, device, x[0])

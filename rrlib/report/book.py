@@ -13,12 +13,24 @@ import yaml
 from rrlib import files, study
 from rrlib.errors import InputError
 from rrlib.evaluation import Cell
-from rrlib.report import card_files, downloads, notebooks, reference
+from rrlib.report import card_files, downloads, explorer, finishing, notebooks, reference
 from rrlib.study import paths
 
 PROSE = Path("book")
+CITATION = Path("CITATION.cff")
 # of the whole study, each a notebook
-SINGLE = ("index", "figure1", "claims", "compare", "linearity", "choose", "evaluations", "damage", "transfer")
+SINGLE: tuple[str, ...] = (
+    "index",
+    "figure1",
+    "claims",
+    "compare",
+    "linearity",
+    "choose",
+    "explorer",
+    "evaluations",
+    "damage",
+)
+SINGLE += ("transfer", "faces", "drawn-and-real")
 PRINTED = ("figure1.pdf", "figure1.svg")  # for print, linked from their page
 
 
@@ -65,6 +77,7 @@ def build(target: Path) -> Path:
     with tempfile.TemporaryDirectory(prefix=".book-", dir=paths.OUTPUTS) as folder:
         source = Path(folder, "source")
         shutil.copytree(PROSE, source)
+        shutil.copy(CITATION, source)
         found = study.load()
         (source / "api-reference.md").write_text(reference.markdown(), encoding="utf-8")
         toc = source / "_toc.yml"
@@ -77,21 +90,23 @@ def build(target: Path) -> Path:
             card = card_files.committed(card_files.read(card_files.card_path(*pair)))
             page = source / paths.detector_pages(*pair).relative_to(paths.NOTEBOOKS)
             files.write_text(page / card_files.card_name(*pair), card_files.text(card))
+        built = source / "_build" / "html"
         run = subprocess.run(
-            [Path(sys.executable).with_name("jupyter-book"), "build", "--quiet",
-             "--warningiserror", "--nitpick", "--keep-going", str(source)],
+            [sys.executable, "-m", "rrlib.report.building", source, built],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-        )  # fmt: skip
-        built = source / "_build" / "html"
+        )
         if run.returncode != 0 or not (built / "index.html").is_file():
             raise InputError(f"the book has faults; mend them in book/ or notebooks/: {_faults(run.stdout, source)}")
+        highlight = {"epsilon": found.highlight.epsilon, "tolerance": found.highlight.tolerance}
+        explorer.write(study.read_results(found), found.distance, highlight, built)
         # Sphinx's note to its own next build; it names the temporary folder, so no two builds would be alike
         (built / ".buildinfo").unlink(missing_ok=True)
         tables = [paths.results_path(half) for half in ("image", "video")]
         tables += [path for pair in found.pairs() for path in sorted(paths.tables_folder(*pair).glob("*.parquet"))]
         downloads.finish(built, pages(found), [path for path in tables if path.is_file()])
+        finishing.finish(built)  # last: it describes the figures that have no words of their own yet
         files.mark(built)
         files.remove(target)
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from rrlib import files, text
 from rrlib.errors import InputError
+from rrlib.report import vector
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -252,7 +253,7 @@ def tidy(notebook: "NotebookNode") -> "NotebookNode":
             cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
             for output in cell.outputs:
                 if SVG in output.get("data", {}):
-                    output.data[SVG] = number_clips(output.data[SVG])
+                    output.data[SVG] = vector.lighter(number_clips(output.data[SVG]))
     return notebook
 
 

@@ -11,7 +11,7 @@ from IPython.display import HTML, Markdown
 from rrlib import text
 from rrlib.datasets import Kind
 from rrlib.errors import InputError
-from rrlib.report import figures
+from rrlib.report import described, figures
 from rrlib.study import PARAMS, videos_name
 
 SHOWN = 20  # of the sources that were left out; Celeb-DF leaves out two thousand, and all are in the report
@@ -29,6 +29,20 @@ def begin() -> None:
     from matplotlib_inline.backend_inline import set_matplotlib_formats
 
     set_matplotlib_formats("svg", metadata={"Date": None})
+    _say_what_figures_show()
+
+
+def _say_what_figures_show() -> None:
+    """Each figure that a cell shows carries its description."""
+    from IPython.core.getipython import get_ipython
+    from matplotlib.figure import Figure
+
+    shell = get_ipython()
+    assert shell is not None  # set_matplotlib_formats needs both too
+    assert shell.display_formatter is not None
+    formatter = shell.display_formatter.formatters["image/svg+xml"]
+    drawn = formatter.lookup_by_type(Figure)
+    formatter.for_type(Figure, lambda figure: described.titled(drawn(figure), described.described(figure)))
 
 
 def data_note(*definitions: Kind) -> Markdown:

@@ -17,6 +17,7 @@ from rrlib.errors import InputError
 from rrlib.report.figures import COLORS, PAGE
 
 SIDE = 1.15  # inches per image
+EXACT = 160  # pixels: no image is drawn so large that it needs more
 FRAMES = 8  # of a clip, at most
 FAMILIES = 24  # a row each, at most; a manifest may name thousands
 
@@ -152,9 +153,12 @@ def _evenly(count: int) -> list[int]:
 
 
 def _stretched(difference: torch.Tensor) -> torch.Tensor:
-    """A perturbation as pixels in [0, 1]: 0 is mid-grey, the largest change black or white."""
+    """A perturbation as pixels in [0, 1]: 0 is mid-grey, the largest change black or white; in 16 steps.
+
+    As many as an eye tells apart in noise, and half the bytes.
+    """
     size = float(difference.abs().max())
-    return 0.5 + difference / (2 * size) if size else torch.full_like(difference, 0.5)
+    return 0.5 + (8 * difference / size).round() / 16 if size else torch.full_like(difference, 0.5)
 
 
 def _pixels(image: torch.Tensor) -> np.ndarray:
@@ -182,6 +186,8 @@ def _grid(folder: Path, rows: dict[str, pd.DataFrame], columns: int) -> Figure:
 
 
 def _show(ax: Axes, image) -> None:
-    ax.imshow(image)
+    """A small image pixel by pixel, which the viewer enlarges; a large one in the pixels that the figure has for it."""
+    pixels = np.asarray(image)
+    ax.imshow(pixels, interpolation="none" if max(pixels.shape[:2]) <= EXACT else "nearest")
     ax.set(xticks=[], yticks=[])
     ax.grid(False)

@@ -1,5 +1,7 @@
 """The results that are recorded with the repository, and a rerun beside them."""
 
+import re
+
 import pandas as pd
 
 from rrlib import analysis, files, study
@@ -9,10 +11,11 @@ from rrlib.study import paths
 
 RESULTS = paths.DATA / "reference.csv"
 FIGURE = paths.DATA / "figure1.svg"
+FINDING = paths.DATA / "finding.md"
 
 
 def record(found: study.Study) -> list[str]:
-    """Write the present results and Figure 1 to data/; the lines to be shown."""
+    """Write the present results, the finding of the start page and Figure 1 to data/; the lines to be shown."""
     from rrlib.report import board, figure1, figures, trusted  # here: `verify` need not wait for matplotlib
 
     halves = study.read_results(found)
@@ -25,7 +28,8 @@ def record(found: study.Study) -> list[str]:
     grey |= trusted.names(trusted.distrusted(found, halves, worst))
     figure = figure1.figure1_halves(worst, found.highlight.epsilon, analysis.WORST_CASE, grey)
     figures.save(figure, FIGURE)
-    return [f"{len(rows)} rows in {RESULTS}, and {FIGURE}", "run `dvc commit --force data.dvc` to pin them"]
+    files.write_text(FINDING, finding(found))
+    return [f"{len(rows)} rows in {RESULTS}, {FINDING} and {FIGURE}", "run `dvc commit --force data.dvc` to pin them"]
 
 
 def compared(found: study.Study) -> pd.DataFrame:
@@ -34,16 +38,43 @@ def compared(found: study.Study) -> pd.DataFrame:
 
 
 def verify(found: study.Study) -> str:
-    """One line: how many rows match, lie within tolerance, differ, and which is the worst."""
+    """One line: how many rows match, lie within tolerance, differ, which is the worst, and if the finding is another.
+
+    Where every row matches to the last digit that is recorded, the finding, which is told from the same tables, is not
+    computed again.
+    """
     here = _here(found)
-    return recorded.said(recorded.compare(here, read()), len(here))
+    beside = recorded.compare(here, read())
+    line = recorded.said(beside, len(here))
+    if beside.empty or not beside["difference"].any() or not FINDING.is_file():
+        return line
+    same = _without_decimals(finding(found)) == _without_decimals(FINDING.read_text(encoding="utf-8"))
+    return f"{line}; the finding is {'the recorded one' if same else f'another than that of {FINDING}'}"
+
+
+def finding(found: study.Study) -> str:
+    """Markdown, a line: what the start page begins with."""
+    from rrlib.report import front, trusted
+
+    halves = study.read_results(found)
+    worst = {name: analysis.worst_case(half) for name, half in halves.items()}
+    every = pd.concat(worst.values(), ignore_index=True)
+    kept = trusted.without(every, trusted.distrusted(found, halves, worst))
+    tolerance = found.highlight.tolerance
+    return front.headline(analysis.compare(kept, tolerance), tolerance) + "\n"
+
+
+def _without_decimals(said: str) -> str:
+    """The same statement about the same detectors, whatever the digits of its shares, which may differ a little."""
+    return re.sub(r"\d\.\d+", "#", said)
 
 
 def read() -> pd.DataFrame:
-    """The recorded results; InputError if they are not there."""
+    """The recorded results, those of studies in data/recorded too; InputError if they are not there."""
     if not RESULTS.is_file():
         raise InputError(f"{RESULTS} is absent; `git checkout {RESULTS}` brings it back")
-    return pd.read_csv(RESULTS)
+    others = [recorded.rows(study.recorded.tables_of(name)) for name in study.recorded.names()]
+    return pd.concat([pd.read_csv(RESULTS), *others], ignore_index=True)
 
 
 def _here(found: study.Study) -> pd.DataFrame:

@@ -18,6 +18,7 @@ DOORS = (
     "plan",
     "report",
     "cluster",
+    "commands",
 )
 
 

@@ -1,4 +1,7 @@
+from . import again as again
 from . import paths as paths
+from . import recorded as recorded
+from .beside import enter as enter
 from .checkpoint import check_module as check_module
 from .checkpoint import has_checkpoint as has_checkpoint
 from .checkpoint import load_detector as load_detector
@@ -8,6 +11,8 @@ from .checkpoint import train as train
 from .checkpoint import trains as trains
 from .dataset import prepare_dataset as prepare_dataset
 from .dataset import prepare_training as prepare_training
+from .defaults import completed as completed
+from .defaults import lacking as lacking
 from .harm import make_damage as make_damage
 from .harm import make_transfer as make_transfer
 from .harm import read_damage as read_damage
@@ -24,6 +29,7 @@ from .measure import clean_table as clean_table
 from .measure import half_of as half_of
 from .measure import load_test_set as load_test_set
 from .measure import measure as measure
+from .measure import measure_shard as measure_shard
 from .measure import read_results as read_results
 from .measure import samples_at_once as samples_at_once
 from .measure import seed_families as seed_families
@@ -46,6 +52,7 @@ from .probing import attacks_digest as attacks_digest
 from .probing import make_probe as make_probe
 from .probing import read_probe as read_probe
 from .probing import read_probes as read_probes
+from .recorded import Recorded as Recorded
 from .thresholds import judged as judged
 from .thresholds import read_thresholds as read_thresholds
 from .tidy import tidy as tidy

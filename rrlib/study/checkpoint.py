@@ -2,7 +2,7 @@
 
 import hashlib
 import sys
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +62,7 @@ def train(study: Study, dataset: str, detector: str, target: Path) -> dict[str, 
     if entry.training is None:
         raise InputError(f"{detector} has no training in params.yaml; give it one, or take its weights as they are")
     folder, device = prepare_training(study, dataset), resolve(study.device)
-    training_set = datasets.load(folder, "train", entry.input_size, keep=True)
+    training_set = datasets.load(folder, "train", entry.training.size(entry.input_size), keep=True)
     validation_set = datasets.load(folder, "validation", entry.input_size, keep=True)
     network = detectors.build(entry.architecture, entry.input_size, entry.seed, _names(entry))
     name = f"{dataset}/{detector}"
@@ -91,13 +91,24 @@ def definition_of(study: Study, dataset: str) -> dict[str, Any]:
 
 
 def load_detector(study: Study, dataset: str, detector: str) -> detectors.LoadedDetector:
-    """The detector that `make_checkpoint` left; an InputError if its module has changed meanwhile."""
+    """The detector that `make_checkpoint` left, in the precision that params.yaml asks for.
+
+    Raises InputError if its module has changed meanwhile, and for double precision on a device that has none.
+    """
     path = paths.checkpoint_path(dataset, detector)
     if not path.is_file():
         raise InputError(f"{path} is absent; make it with `dvc repro`")
     check_module(study, dataset, detector)
     entry = study.detectors[detector]
-    return detectors.load(path, entry.architecture, entry.input_size)
+    loaded = detectors.load(path, entry.architecture, entry.input_size)
+    if entry.precision == "single":
+        return loaded
+    if resolve(study.device).type == "mps":
+        raise InputError(
+            f"params.yaml: detectors.{detector}.precision is double, which Apple's GPUs lack; write device: cpu, or "
+            "leave it out"
+        )
+    return replace(loaded, detector=detectors.InDouble(loaded.detector))
 
 
 def load_weights(study: Study, detector: str) -> detectors.LoadedDetector:
@@ -212,7 +223,7 @@ def _differing(study: Study, dataset: str, detector: str, path: Path) -> list[st
         "architecture": entry.architecture,
         "input_size": entry.input_size,
         "seed": entry.seed,
-        "recipe": asdict(entry.training) if entry.training else None,
+        "recipe": entry.training.to_dict() if entry.training else None,
         "data": _trained_on(definition_of(study, dataset)),
     }
     found = metadata | {

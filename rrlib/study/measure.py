@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from itertools import groupby
+from typing import Any
 
 import pandas as pd
 
@@ -26,6 +27,12 @@ def measure(study: Study, dataset: str, detector: str) -> None:
     half = half_of(study, dataset, detector)
     for attack, table in tables_of(study, dataset, detector, half.attacks).items():
         tables.write(paths.table_path(Cell(dataset, detector, attack)), table)
+
+
+def measure_shard(study: Study, dataset: str, detector: str, shard: tuple[int, int]) -> None:
+    """Shard (i, n) of what `measure` would do, for it to find; see `store.measure_shard`."""
+    with_names = _arguments(study, dataset, detector)
+    store.measure_shard(shard, **with_names, rules=half_of(study, dataset, detector).attacks, epsilons=study.epsilons)
 
 
 def table_of(study: Study, cell: Cell) -> pd.DataFrame:
@@ -55,22 +62,8 @@ def tables_of(
     study: Study, dataset: str, detector: str, rules: dict[str, Rule], epsilons: Sequence[float] | None = None
 ) -> dict[str, pd.DataFrame]:
     """The tables of some attacks by name, at the study's or other ε, measured where the store lacks them."""
-    loaded = load_detector(study, dataset, detector)
-    test = load_test_set(dataset, loaded.metadata["input_size"])
-    return store.measure(
-        loaded.detector,
-        test,
-        rules,
-        study.epsilons if epsilons is None else epsilons,
-        _basis(study, dataset, loaded, test),
-        paths.measured_folder(dataset, detector),
-        paths.unfinished_folder(dataset, detector),
-        batch_size=samples_at_once(study, test),
-        device=resolve(study.device),
-        workers=study.workers,
-        dataset_name=dataset,
-        detector_name=detector,
-    )
+    chosen = study.epsilons if epsilons is None else epsilons
+    return store.measure(**_arguments(study, dataset, detector), rules=rules, epsilons=chosen)
 
 
 def basis_of(study: Study, dataset: str, detector: str) -> Basis:
@@ -170,6 +163,24 @@ def _found(study: Study, dataset: str, detector: str, rules: dict[str, Rule]) ->
     if lacking := {attack: rule for attack, rule in rules.items() if attack not in found}:
         found |= tables_of(study, dataset, detector, lacking)
     return {attack: found[attack] for attack in rules}
+
+
+def _arguments(study: Study, dataset: str, detector: str) -> dict[str, Any]:
+    """What `store.measure` is given of a detector on a data set, whatever the attacks."""
+    loaded = load_detector(study, dataset, detector)
+    test = load_test_set(dataset, loaded.metadata["input_size"])
+    return {
+        "detector": loaded.detector,
+        "dataset": test,
+        "basis": _basis(study, dataset, loaded, test),
+        "folder": paths.measured_folder(dataset, detector),
+        "unfinished": paths.unfinished_folder(dataset, detector),
+        "batch_size": samples_at_once(study, test),
+        "device": resolve(study.device),
+        "workers": study.workers,
+        "dataset_name": dataset,
+        "detector_name": detector,
+    }
 
 
 def _basis(study: Study, dataset: str, loaded: detectors.LoadedDetector, test: Labelled) -> Basis:

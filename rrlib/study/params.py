@@ -11,14 +11,15 @@ from typing import Any
 from rrlib import attacks, entries
 from rrlib.attacks import Rule
 from rrlib.datasets import Kind, definition
+from rrlib.detectors import PRECISIONS
 from rrlib.detectors import catalogue as detectors
 from rrlib.devices import DEVICES
 from rrlib.errors import InputError
-from rrlib.evaluation import METHODS, Adversarial, Cell, Recipe, damage
+from rrlib.evaluation import METHODS, Adversarial, Augmentation, Cell, Recipe, damage
 from rrlib.metrics import functional
 from rrlib.sources import Source, awaited
 from rrlib.sources import catalogue as published
-from rrlib.study import paths
+from rrlib.study import defaults, paths
 
 PARAMS = Path("params.yaml")
 # No machine does more; who writes more has slipped. Samples of a batch, processes, pixels of a side, cells of a study,
@@ -31,7 +32,7 @@ class Detector:
     """One line of `detectors`: an architecture that is trained by `training`, whose `weights` are given, or that brings
     its own (`hub:`, `python:`). `labels` says which label names of a hub's model are real and fake, or in which order
     the classes of a file of weights stand; `calibrate` whether weights that were not trained here get a temperature
-    from the validation split."""
+    from the validation split; `precision` in which numbers it is measured, see `detectors.InDouble`."""
 
     architecture: str
     input_size: int
@@ -41,6 +42,7 @@ class Detector:
     sha256: str | None
     labels: dict[str, str] | tuple[str, ...] | None = None
     calibrate: bool = True
+    precision: str = "single"
 
 
 @dataclass(frozen=True)
@@ -125,13 +127,19 @@ class Study:
 def load(path: Path = PARAMS) -> Study:
     """Read and check a study; nothing is run. Raises InputError with the key, what was found and what is allowed.
 
+    A file of another name than params.yaml may leave out what `defaults.completed` knows.
+
     What a source of the study will bring need not be there yet; it is checked when it is.
     """
     where = str(path)
     read = entries.read(path)
     parts = tuple(Half.__dataclass_fields__)
     own = tuple(name for name in Study.__dataclass_fields__ if name != "image")
-    given = entries.mapping(read, where, required=(*own, *parts))
+    given = entries.mapping(read, where, optional=(*own, *parts))
+    if Path(path).name == PARAMS.name:
+        _check_complete(given, where)
+    else:
+        given = defaults.completed(given)
     sources = published.chosen(given["sources"], f"{where}: sources", Path(path).parent)
     attacks.check_epsilons(given["epsilons"], f"{where}: epsilons")
     video = entries.mapping(given["video"], f"{where}: video", required=parts)
@@ -162,6 +170,15 @@ def load(path: Path = PARAMS) -> Study:
     _check_highlight(study, f"{where}: highlight")
     _check_damage(study, f"{where}: damage")
     return study
+
+
+def _check_complete(given: dict[str, Any], where: str) -> None:
+    """DVC reads params.yaml as it stands, so nothing may be left to be understood there."""
+    if lacking := defaults.lacking(given):
+        raise InputError(
+            f"{where} lacks {', '.join(lacking)}; add it, or give the study a file of another name, which may leave it "
+            "out, and run `python -m rrlib run --study FILE`"
+        )
 
 
 def _half(given: dict[str, Any], where: str, sources: dict[str, Source], video: bool) -> Half:
@@ -236,7 +253,7 @@ def _dataset(name: str, entry: object, where: str) -> Kind:
 
 
 def _detector(name: str, entry: object, where: str, sources: Iterable[Source]) -> Detector:
-    optional = ("seed", "training", "weights", "sha256", "labels", "calibrate")
+    optional = ("seed", "training", "weights", "sha256", "labels", "calibrate", "precision")
     found = entries.mapping(entry, where, required=("architecture", "input_size"), optional=optional)
     return _detector_of(found, where, sources)
 
@@ -264,6 +281,7 @@ def _detector_of(entry: dict[str, Any], where: str, sources: Iterable[Source]) -
         seed=entries.whole(entry.get("seed", 0), f"{where}.seed", 0),
         training=_recipe(entry["training"], where) if "training" in entry else None,
         calibrate=_calibrate(entry, where),
+        precision=entries.choice(entry.get("precision", "single"), PRECISIONS, f"{where}.precision"),
         weights=Path(entry["weights"]) if "weights" in entry else None,
         sha256=entry.get("sha256"),
         labels=labels,
@@ -313,6 +331,10 @@ def _recipe(entry: object, where: str) -> Recipe:
     entries.bounded(given, f"{where}.training", MOST_OFTEN)
     if given.get("adversarial") is not None:
         given["adversarial"] = _adversarial(given["adversarial"], f"{where}.training.adversarial")
+    if given.get("augmentation") is not None:
+        options = tuple(Augmentation.__dataclass_fields__)
+        augmentation = entries.mapping(given["augmentation"], f"{where}.training.augmentation", optional=options)
+        given["augmentation"] = entries.placed(f"{where}.training", Augmentation, **augmentation)
     return entries.placed(where, Recipe, **given)
 
 

@@ -9,6 +9,7 @@ OUTPUTS = Path("outputs")
 GIVEN = DATA / "checkpoints"
 RESULTS = OUTPUTS / "results"
 NOTEBOOKS = OUTPUTS / "notebooks"
+MEASURED = OUTPUTS / "measured"
 
 
 def dataset_folder(dataset: str) -> Path:
@@ -43,7 +44,7 @@ def checkpoint_path(dataset: str, detector: str) -> Path:
 
 def measured_folder(dataset: str, detector: str) -> Path:
     """Where all that was ever measured of a detector on a data set lies, by key; DVC knows nothing of it."""
-    return OUTPUTS / "measured" / dataset / detector
+    return MEASURED / dataset / detector
 
 
 def unfinished_folder(dataset: str, detector: str) -> Path:

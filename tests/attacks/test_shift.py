@@ -198,7 +198,7 @@ def test_log_shift_does_not_saturate():
         (
             {"confidence": 1},
             "shift has no option confidence; "
-            "its options are steps, random_start, restarts, one_batch, schedule, frames",
+            "its options are steps, random_start, restarts, one_batch, schedule, refine, frames",
         ),
     ],
 )

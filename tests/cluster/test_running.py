@@ -96,6 +96,26 @@ def test_stages_that_do_not_rest_on_each_other_run_side_by_side(place):
     assert sorted(cluster.run(workers=2)) == ["left", "right"]
 
 
+def test_a_measurement_in_shards_runs_its_parts_side_by_side_and_then_itself(place):
+    # every run of the command: what it was told besides its name
+    folder = place(
+        {"measure": {"cmd": "sh measure.sh", "outs": ["table"], "deps": ["measure.sh"]}, "apart": CHAIN["apart"]}
+    )
+    folder.joinpath("measure.sh").write_text(
+        'echo "measure$2" >> ran\n[ -n "$2" ] || { cat part-* > table; exit; }\ntouch part-${2%/*}\n'
+    )
+    assert sorted(cluster.run(workers=2, shards=3)) == ["apart", "measure"]
+    lines = folder.joinpath("ran").read_text().split()
+    assert sorted(lines) == ["apart", "measure", "measure1/3", "measure2/3", "measure3/3"]
+    assert lines.index("measure") > max(lines.index(f"measure{which}/3") for which in (1, 2, 3))
+
+
+def test_what_a_failed_shard_left_undone_is_the_stages_own_work(place):
+    folder = place({"measure": {"cmd": "sh measure.sh", "outs": ["table"], "deps": ["measure.sh"]}})
+    folder.joinpath("measure.sh").write_text('[ "$2" = 1/2 ] && exit 1\n[ -n "$2" ] || echo whole > table\n')
+    assert cluster.run(workers=2, shards=2) == ["measure"]
+
+
 def test_a_failure_is_told_with_its_last_words_and_its_log(place):
     folder = place(CHAIN | {"one": CHAIN["one"] | {"cmd": "echo reason; exit 3"}})
     with pytest.raises(InputError, match=re.escape("one: reason | exit code 3 (outputs/logs/one.log)")):

@@ -258,7 +258,7 @@ def test_no_manifest_is_left_when_the_images_have_become_unusable(faces, tmp_pat
         (
             {"kind": "folder", "source": "x", "sede": 0},
             "params.yaml: datasets.mine has the options sede, source; "
-            "the kind folder takes group, layout, on_error, seed, source",
+            "the kind folder takes fold, group, layout, on_error, seed, source",
         ),
         (
             {"kind": "synthetic"},

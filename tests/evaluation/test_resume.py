@@ -39,52 +39,48 @@ def part(number: int) -> pd.DataFrame:
     )
 
 
-def test_it_goes_on_after_the_last_finished_batch(tmp_path):
-    folder = tmp_path / "unfinished"
-    assert resume.begin(folder, "key") == 0
-    resume.keep(folder, 0, part(0))
-    resume.keep(folder, 1, part(1))
-    assert resume.begin(folder, "key") == 2
+def test_it_knows_the_finished_batches_in_whatever_order_they_were_finished(tmp_path):
+    place = resume.begin(tmp_path / "unfinished", "key")
+    assert resume.finished(place) == set()
+    resume.keep(place, 3, part(3))
+    resume.keep(place, 0, part(0))
+    assert resume.finished(resume.begin(tmp_path / "unfinished", "key")) == {0, 3}
 
 
 def test_another_key_begins_anew(tmp_path):
-    resume.begin(tmp_path / "unfinished", "key")
-    resume.keep(tmp_path / "unfinished", 0, part(0))
-    assert resume.begin(tmp_path / "unfinished", "another") == 0
-    assert resume.begin(tmp_path / "unfinished", "another") == 0
-    assert not list((tmp_path / "unfinished").glob("*.parquet"))
+    resume.keep(resume.begin(tmp_path / "unfinished", "key"), 0, part(0))
+    assert resume.finished(resume.begin(tmp_path / "unfinished", "another")) == set()
 
 
 def test_the_rows_of_all_batches_come_in_their_order_and_the_folder_goes(tmp_path):
     folder = tmp_path / "unfinished"
-    resume.begin(folder, "key")
-    for number in range(12):  # more than ten: batches are in the order of their numbers
+    place = resume.begin(folder, "key")
+    for number in reversed(range(12)):  # more than ten: batches are in the order of their numbers
         frame = part(number)
         frame.attrs = {"attacked": "the detector itself"}
-        resume.keep(folder, number, frame)
-    found = resume.parts(folder)
+        resume.keep(place, number, frame)
+    found = resume.parts(place)
     assert found["sample"].tolist() == [f"sample{number}" for number in range(12) for _ in range(2)]
     assert found.attrs == {"attacked": "the detector itself"}
     resume.end(folder)
     assert not folder.exists()
 
 
-def test_a_damaged_batch_and_what_follows_it_are_not_finished(tmp_path):
-    folder = tmp_path / "unfinished"
-    resume.begin(folder, "key")
+def test_a_damaged_batch_is_not_finished(tmp_path):
+    place = resume.begin(tmp_path / "unfinished", "key")
     for number in range(3):
-        resume.keep(folder, number, part(number))
-    (folder / "000001.parquet").write_bytes(b"")
-    (folder / ".000003.123.parquet").write_bytes(b"of a writer that was killed")
-    assert resume.begin(folder, "key") == 1
-    assert sorted(path.name for path in folder.glob("*.parquet")) == ["000000.parquet"]
+        resume.keep(place, number, part(number))
+    (place / "000001.parquet").write_bytes(b"")
+    (place / ".000003.123.parquet").write_bytes(b"of a writer that was killed")
+    assert resume.finished(place) == {0, 2}
+    assert len(resume.parts(place)) == 4
 
 
 def test_a_batch_that_breaks_the_tables_definition_is_not_kept(tmp_path):
-    resume.begin(tmp_path / "unfinished", "key")
+    place = resume.begin(tmp_path / "unfinished", "key")
     with pytest.raises(InputError, match="a shift at epsilon 0 in 1 of 2 rows"):
-        resume.keep(tmp_path / "unfinished", 0, part(0).assign(shift=0.25))
-    assert resume.begin(tmp_path / "unfinished", "key") == 0
+        resume.keep(place, 0, part(0).assign(shift=0.25))
+    assert resume.finished(place) == set()
 
 
 def test_a_table_that_cannot_be_written_is_one_sentence_and_leaves_nothing(tmp_path):
@@ -148,7 +144,7 @@ def drawn(tmp_path, monkeypatch) -> Path:
 def test_a_killed_measurement_goes_on_and_gives_the_same_bytes(drawn):
     unfinished = paths.unfinished_folder(*CELL[:2])
     killed = start(MEASURE)
-    while len(list(unfinished.glob("[0-9]*.parquet"))) < 3:  # not the one that is being written
+    while len(list(unfinished.glob("*/[0-9]*.parquet"))) < 3:  # not the one that is being written
         assert killed.poll() is None
         time.sleep(0.01)
     killed.send_signal(signal.SIGKILL)
@@ -161,6 +157,40 @@ def test_a_killed_measurement_goes_on_and_gives_the_same_bytes(drawn):
     assert int(re.search(r"(\d+)/48", log).group(1)) >= 12  # the bar begins where the last run was killed
     assert drawn.read_bytes() == Path("expected.parquet").read_bytes()
     assert not unfinished.exists()
+
+
+def test_shards_that_run_side_by_side_give_the_same_bytes(drawn):
+    shard = MEASURE.replace(
+        'study.measure(study.load(), "drawn", "small")', 'study.measure_shard(study.load(), "drawn", "small", ({}, 3))'
+    )
+    shards = [start(shard.format(which)) for which in (1, 2, 3)]
+    logs = [process.communicate()[1] for process in shards]
+    assert [process.returncode for process in shards] == [0, 0, 0], logs
+    assert not drawn.exists()  # a shard leaves batches, not tables
+    study.measure(study.load(), "drawn", "small")
+    assert drawn.read_bytes() == Path("expected.parquet").read_bytes()
+    assert not paths.unfinished_folder(*CELL[:2]).exists()
+
+
+@pytest.mark.parametrize("count", [1, 8])
+def test_any_number_of_shards_gives_the_same_bytes(drawn, count):
+    for which in range(count, 0, -1):
+        study.measure_shard(study.load(), "drawn", "small", (which, count))
+    study.measure(study.load(), "drawn", "small")
+    assert drawn.read_bytes() == Path("expected.parquet").read_bytes()
+
+
+def test_shards_do_all_the_work_of_a_measurement_and_none_of_it_twice(drawn):
+    unfinished = paths.unfinished_folder(*CELL[:2])
+    done = []
+    for which in (1, 2):
+        study.measure_shard(study.load(), "drawn", "small", (which, 2))
+        done.append(len(list(unfinished.glob("*/[0-9]*.parquet"))))
+    assert done == [6, 12]  # of 12 batches of four samples
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("rrlib.attacks.sweep_together", None)
+        study.measure(study.load(), "drawn", "small")  # which only puts together what is there
+    assert drawn.read_bytes() == Path("expected.parquet").read_bytes()
 
 
 def test_two_at_once_leave_one_whole_table(drawn):
@@ -188,12 +218,12 @@ class Drawn(torch.utils.data.Dataset):
     def __getitem__(self, i): return torch.rand(3, 32, 32, generator=torch.Generator().manual_seed(i)), i % 2, i
 
 torch.set_num_threads(1)
-resume.begin(Path("unfinished"), "key")
+place = resume.begin(Path("unfinished"), "key")
 rules, data = {"fgsm": rule("fgsm")}, Drawn(int(sys.argv[1]))
 parts = batches(build("resnet", 32, seed=0), data, rules, [0, 0.01, 0.1], batch_size=64)
 rows = 0
 for number, part in enumerate(parts):
-    resume.keep(Path("unfinished"), number, part)
+    resume.keep(place, number, part)
     rows += len(part)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, rows)
 """

@@ -91,6 +91,11 @@ def test_what_is_taken_as_given_is_what_data_dvc_pins():
         assert hashlib.md5(content).hexdigest() == out["md5"], f"{out['path']} changed; `dvc commit data.dvc` if meant"
 
 
+def test_the_readme_quotes_the_recorded_finding():
+    finding = (REPOSITORY / "data/finding.md").read_text(encoding="utf-8").strip().strip("*")
+    assert f"\n> {finding}\n" in (REPOSITORY / "README.md").read_text(encoding="utf-8")
+
+
 def test_notebooks_carry_no_outputs():
     for path in (REPOSITORY / "notebooks").glob("*.ipynb"):
         for cell in yaml.safe_load(path.read_text())["cells"]:

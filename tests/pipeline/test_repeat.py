@@ -14,6 +14,8 @@ PAGES = [
     "choose",
     "damage-page",
     "transfer-page",
+    "faces",
+    "drawn-and-real",
     "dataset-page",
     "dataset-page-video",
     "pages",

@@ -18,7 +18,7 @@ DVC = yaml.safe_load((REPOSITORY / "dvc.yaml").read_text())
 STAGES = {name: stage.get("do", stage) for name, stage in DVC["stages"].items()}
 DRAWING = {"dataset", "dataset-video"}  # what a data set is made from is its source in params.yaml, code or files
 TELLING = {"numbers", "cards", "dataset-page", "pages", "figure1", "claims", "compare", "evaluations"}
-TELLING |= {"linearity", "choose", "damage-page", "transfer-page", "index", "book"}
+TELLING |= {"linearity", "choose", "damage-page", "transfer-page", "faces", "drawn-and-real", "index", "book"}
 
 
 def cells(notebook: Path) -> ast.Module:

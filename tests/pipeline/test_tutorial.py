@@ -14,9 +14,12 @@ from small import REPOSITORY, run, table
 
 pytestmark = pytest.mark.slow
 PAGE = (REPOSITORY / "book/tutorial.md").read_text()
-FENCE = re.compile(r"^(?P<fence>`{3,}|~{3,})(?P<head>[^\n]*)\n(?P<body>.*?)^(?P=fence) *$", re.DOTALL | re.MULTILINE)
-HEAD = re.compile(r"(?:\{code-block\} )?(\w*)")
-BODY = re.compile(r"(?::caption: ([^\n]*)\n)?(.*)", re.DOTALL)
+# what a block is stands on a line of its own before it, as directives inside a block are not read everywhere
+FENCE = re.compile(
+    r"(?:^(?P<caption>`[^`\n]+`|It prints[^:\n]*|Files):\n\n)?"
+    r"^(?P<fence>`{3,}|~{3,})(?P<language>[^\n]*)\n(?P<body>.*?)^(?P=fence) *$",
+    re.DOTALL | re.MULTILINE,
+)
 # All that is replaced: the environment that runs the tests stands in for the one that these two lines set up.
 SET_UP = "make setup\nsource .venv/bin/activate\n"
 
@@ -34,10 +37,8 @@ class Block:
 def blocks(page: str) -> list[Block]:
     found = []
     for fence in FENCE.finditer(page):
-        head, body = HEAD.fullmatch(fence["head"]), BODY.fullmatch(fence["body"])
-        language = head[1] if head else fence["head"]
-        caption = (body[1] or "").strip("`")
-        found.append(Block(page.count("\n", 0, fence.start()) + 1, language, caption, body[2]))
+        line = page.count("\n", 0, fence.start("fence")) + 1
+        found.append(Block(line, fence["language"], (fence["caption"] or "").strip("`"), fence["body"]))
     return found
 
 
@@ -54,11 +55,11 @@ def follow(block: Block, folder: Path, printed: str) -> str:
         (folder / block.caption).write_text(block.text)
     elif block.language == "diff" and (folder / block.caption).is_file():
         edit(folder / block.caption, block.text)
-    elif (block.language, block.caption) == ("text", "prints"):
+    elif (block.language, block.caption) == ("text", "It prints"):
         assert bare(printed) == bare(block.text), where
-    elif (block.language, block.caption) == ("text", "prints, with your own decimals"):
+    elif (block.language, block.caption) == ("text", "It prints, with your own decimals"):
         assert bare(without_decimals(printed)) == bare(without_decimals(block.text)), where
-    elif (block.language, block.caption) != ("text", "files"):
+    elif (block.language, block.caption) != ("text", "Files"):
         raise AssertionError(f"{where}: this test does not know what to do with {block}")
     return printed
 
@@ -138,7 +139,7 @@ def test_images_of_one_person_are_in_one_split(followed):
 
 
 def test_the_files_that_the_page_names_are_there(followed):
-    (shown,) = (block.text for block in blocks(PAGE) if (block.language, block.caption) == ("text", "files"))
+    (shown,) = (block.text for block in blocks(PAGE) if (block.language, block.caption) == ("text", "Files"))
     named = [*shown.splitlines(), *re.findall(r"`(outputs/[^`]+)`", PAGE)]
     assert len(named) > 8
     assert [name for name in named if not (followed / name).is_file()] == []

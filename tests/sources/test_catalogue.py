@@ -28,6 +28,7 @@ def test_the_entries_are_those_of_the_study(own):
         "dfdc-preview",
         "deeperforensics-1.0",
         "deepfakeface",
+        "real-or-fake",
     }
     assert {source.architecture for source in own.values() if source.kind == "checkpoint"} == {
         "meso4",
@@ -64,7 +65,7 @@ def test_every_url_is_fixed_and_every_data_set_says_its_labels_and_splits(own):
     for source in own.values():
         for file in source.files:
             if file.url:
-                assert re.search(r"/raw/[0-9a-f]{40}/|/releases/download/v[\d.]+/", file.url), file.url
+                assert re.search(r"/(raw|archive)/[0-9a-f]{40}[/.]|/releases/download/v[\d.]+/", file.url), file.url
         assert source.labels, source.name
         assert source.splits or source.kind == "checkpoint", source.name
 

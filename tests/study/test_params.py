@@ -256,6 +256,11 @@ OFTEN = "1000000 is the most"
         ),
         ("detectors.ready.calibrate", "no", "detectors.ready.calibrate: no is not known; choose from True, False"),
         (
+            "detectors.ready.precision",
+            "half",
+            "detectors.ready.precision: half is not known; choose from single, double",
+        ),
+        (
             "detectors.ready.sha256",
             ABSENT,
             "detectors.ready: weights and sha256 go together; `sha256sum FILE` prints what to write",
@@ -367,13 +372,13 @@ OFTEN = "1000000 is the most"
             "datasets.faces.sead",
             0,
             "datasets.faces has the options sead, seed, source; "
-            "the kind folder takes group, layout, on_error, seed, so",
+            "the kind folder takes fold, group, layout, on_error, seed, so",
         ),
         (
             "detectors.meso.size",
             32,
             "detectors.meso: size is not a known key; "
-            "choose from architecture, input_size, seed, training, weights, sha256, labels, calibrate",
+            "choose from architecture, input_size, seed, training, weights, sha256, labels, calibrate, precision",
         ),
         ("detectors.meso.training.epoch", 1, f"detectors.meso.training: epoch is not a known key; {RECIPE}"),
         (
@@ -392,13 +397,17 @@ OFTEN = "1000000 is the most"
             "attacks.pgd: pgd has no option stepz; its options are steps, random_start, restarts, one_batch, frames",
         ),
         # keys that are missing
-        ("attacks", ABSENT, f"lacks attacks; add it (required: {TOP})"),
+        (
+            "attacks",
+            ABSENT,
+            "lacks attacks; add it, or give the study a file of another name, which may leave it out, ",
+        ),
         ("highlight.attack", ABSENT, "highlight lacks attack; add it (required: epsilon, tolerance, attack)"),
         ("detectors.meso.input_size", ABSENT, "detectors.meso lacks input_size; add it (required: architecture,"),
         (
             "datasets.faces.source",
             ABSENT,
-            "datasets.faces has the options seed; the kind folder takes group, layout, on_error, seed, source",
+            "datasets.faces has the options seed; the kind folder takes fold, group, layout, on_error, seed, source",
         ),
         # other things where mappings are needed
         ("highlight", [1], "highlight holds [1]; it holds the keys epsilon, tolerance, attack"),
@@ -414,7 +423,7 @@ OFTEN = "1000000 is the most"
             "detectors.meso",
             "meso4",
             "detectors.meso holds 'meso4'; it holds the keys architecture, input_size, seed, training, weights, "
-            "sha256, labels, calibrate",
+            "sha256, labels, calibrate, precision",
         ),
         ("detectors.meso.training", None, "detectors.meso.training holds None; it holds the keys epochs,"),
         ("attacks.pgd", "pgd", "attacks.pgd holds 'pgd'; give its rule, such as pgd, and that rule's options"),

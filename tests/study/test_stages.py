@@ -102,6 +102,15 @@ def test_the_detector_that_is_evaluated_is_calibrated(trained):
     assert float(loaded.detector.temperature) == pytest.approx(loaded.metadata["temperature"])
 
 
+def test_a_detector_is_measured_in_the_precision_that_its_entry_asks_for(trained):
+    entry = dataclasses.replace(trained.detectors["small"], precision="double")
+    in_double = with_images(trained, detectors={"small": entry})
+    loaded = stages.load_detector(in_double, "faces", "small")
+    assert {parameter.dtype for parameter in loaded.detector.parameters()} == {torch.float64}
+    single, double = (stages.basis_of(study, "faces", "small") for study in (trained, in_double))
+    assert single.detector != double.detector  # so no table of the one is taken for the other
+
+
 def test_stages_that_run_again_leave_the_same_bytes(trained):
     manifest, checkpoint = dataset_folder("faces") / "manifest.csv", checkpoint_path("faces", "small")
     before = [path.read_bytes() for path in (manifest, checkpoint)]

@@ -1,0 +1,82 @@
+"""`check` and `run`: a study looked at before anything runs, and the whole of it brought up to date."""
+
+import argparse
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rrlib import text
+from rrlib.commands.options import add_study
+from rrlib.errors import InputError
+
+if TYPE_CHECKING:
+    from rrlib import study
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Tell the command line of what stands here."""
+    check = commands.add_parser(
+        "check", help="check params.yaml and the weights that it names, and say what it asks for"
+    )
+    add_study(check)
+    check.set_defaults(run=_check)
+
+    whole = commands.add_parser("run", help="all that `make` does: check, run what is stale side by side, verify")
+    whole.add_argument("--workers", type=int, metavar="N", help="stages at a time; as many as processors unless given")
+    whole.add_argument("--scheduler", metavar="ADDRESS", help="of a running Dask scheduler, to use its workers instead")
+    whole.add_argument("--keep-going", action="store_true", help="after a failure, go on with what does not rest on it")
+    whole.add_argument(
+        "--shards", type=int, default=1, metavar="N", help="parts in which each detector is measured (1)"
+    )
+    add_study(whole)
+    whole.set_defaults(run=_run)
+
+
+def _check(options: argparse.Namespace) -> None:
+    from rrlib import study
+    from rrlib.sources import OUTPUTS, is_here
+
+    if not options.study and (changed := study.settle_git()):  # a study beside params.yaml never has git
+        print(changed)
+    found = study.load()
+    study.check_inputs(found)
+    for left in study.tidy(found):
+        print(f"removed {left}, which this study does not have")
+    study.adopt(found)
+    for source in found.sources.values():
+        if not is_here(source, OUTPUTS / source.name):
+            comes = source.files or source.hub or source.folder
+            said = "will be fetched" if comes else f"is not here and nothing fetches it: ask at {source.page}"
+            print(text.terminal(f"{options.study or study.PARAMS}: sources: {source.name} ({source.title}) {said}"))
+    for said in _doubts(found):
+        print(f"warning: {text.terminal(said)}", file=sys.stderr)
+    file = options.study or study.PARAMS
+    for name, half in (("images", found.image), ("video", found.video)):
+        print(
+            f"{file}: {name}: {len(half.datasets)} data set(s) × {len(half.detectors)} detector(s) × "
+            f"{len(half.attacks)} attack(s) = {len(half.cells())} cells at {len(found.epsilons)} epsilons"
+        )
+
+
+def _run(options: argparse.Namespace) -> None:
+    from rrlib import cluster, study
+    from rrlib.report import record
+
+    if options.workers is not None and options.workers < 1:
+        raise InputError(f"--workers {options.workers} is too few; give 1 or more, or leave it out")
+    if options.shards < 1:
+        raise InputError(f"--shards {options.shards} is too few; give 1 or more, or leave it out")
+    _check(options)
+    cluster.run(options.workers, options.scheduler, options.keep_going, options.shards)
+    print(record.verify(study.load()))
+    print(f"the book: {Path('outputs/book/index.html').resolve()}")
+
+
+def _doubts(found: "study.Study") -> Iterable[str]:
+    """What the tables that are there say against detectors that were not trained here."""
+    if all(entry.training for entry in found.detectors.values()):
+        return ()  # the usual case need not wait for what follows
+    from rrlib.report import swapped
+
+    return swapped.doubts(found)
