@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from studies import clone, study, talks  # noqa: F401 (fixtures of tests/pipeline and tests/book)
 from torch import nn
 from torch.utils.data import Dataset
 

@@ -132,14 +132,15 @@ def _processor() -> str:
 def write(study: Study, folder: Path, said: Mapping[str, Any]) -> list[Path]:
     """Write what the stages of a study left in outputs/ to `folder`, and what is `said` of it; the files.
 
-    Result tables must be there; damage, transfer and trust are written where all their stages have run. Raises
+    Result tables must be there; damage and transfer are written where all their stages have run, and every look that
+    `trust` took, be it of one fold alone. Raises
     InputError for a result table that is absent.
     """
     results = [tables.read(paths.table_path(cell)) for cell in study.cells()]
     ran = {
         DAMAGE: all(paths.damage_path(*pair).is_file() for pair in study.pairs()),
         TRANSFER: all(paths.transfer_path(*pair).is_file() for pair in study.pairs()),
-        TRUST: all(paths.probe_path(*pair).is_file() for pair in study.pairs()),
+        TRUST: any(paths.probe_path(*pair).is_file() for pair in study.pairs()),
     }
     samples = []
     for name in study.datasets:
@@ -152,7 +153,7 @@ def write(study: Study, folder: Path, said: Mapping[str, Any]) -> list[Path]:
         seen = _below(list(read_transfer(study).values()))
         tables.write(folder / TRANSFER, seen.assign(attack=seen["source"]))  # all are of one attack, the highlighted
     if ran[TRUST]:
-        probes = [read_probe(*pair) for pair in study.pairs()]
+        probes = [read_probe(*pair) for pair in study.pairs() if paths.probe_path(*pair).is_file()]
         looks = [probe.to_json(each, {str(key): value for key, value in each.attrs.items()}) for each in probes]
         files.write_text(folder / TRUST, json.dumps(looks) + "\n")
     with files.whole(folder / SAMPLES) as unfinished:

@@ -43,8 +43,8 @@ def test_the_table_of_videos_is_the_mean_of_the_table_of_frames(talks):
 
 def test_the_figure_has_a_panel_for_frames_and_one_for_videos(talks):
     text = shown(talks / "outputs/notebooks/figure1.ipynb")
-    assert "<!-- image: talks · worst case, ε = 0.01 -->" in text
-    assert "<!-- image: talks-videos · worst case, ε = 0.01 -->" in text
+    assert ">image: talks · worst case, ε = 0.01</text>" in text
+    assert ">image: talks-videos · worst case, ε = 0.01</text>" in text
     assert "Two levels." in text
 
 

@@ -49,7 +49,7 @@
   function fromAddress() {
     const asked = new URLSearchParams(location.hash.slice(1));
     const given = asked.get("dataset");
-    const view = usual(given in study.datasets ? given : Object.keys(study.datasets).sort(byPlace)[0]);
+    const view = usual(study.places.includes(given) ? given : study.places[0]);
     const known = open(view.dataset);
     const within = (name, low, high) => {
       const value = Number(asked.get(name));
@@ -60,7 +60,7 @@
     within("budget", 0.01, 0.5);
     within("confidence", 0.51, 0.99);
     if (["attacked score", "clean score"].includes(asked.get("on"))) view.on = asked.get("on");
-    if (asked.get("by") in RANKED) view.by = asked.get("by");
+    if (Object.keys(RANKED).includes(asked.get("by"))) view.by = asked.get("by");
     for (const name of ["detectors", "attacks"]) {
       const chosen = (asked.get(name) || "").split(",").filter((each) => known[name === "detectors" ? "order" : name].includes(each));
       if (chosen.length) view[name] = chosen;
@@ -75,7 +75,6 @@
     if (attacks.length < known.attacks.length) parts.push(["attacks", attacks.join(",")]);
     return "#" + new URLSearchParams(parts).toString();
   }
-  const byPlace = (one, other) => study.places.indexOf(one) - study.places.indexOf(other);
 
   // ---- numbers of a view, no drawing; what the tests compare with pandas
   function compute(view) {

@@ -1,4 +1,4 @@
-"""Small studies in temporary clones, each run once for all tests of this folder."""
+"""Small studies in temporary clones, each run once for all tests of one process."""
 
 import shutil
 from pathlib import Path
