@@ -20,7 +20,7 @@ from IPython.display import HTML, display
 from matplotlib.figure import Figure
 
 from rrlib import study, text
-from rrlib.report import downloads, figures, notebooks, pages, provenance
+from rrlib.report import described, downloads, figures, notebooks, pages, provenance
 
 STAGES = {"evaluation": "pages", "detector": "pages", "dataset": "dataset-page", "damage": "damage-page"}
 STAGES |= {"transfer": "transfer-page"}  # the others are called as their notebooks
@@ -81,20 +81,22 @@ class Page:
         """HTML that shows a table in its own way, with what `table` puts around one; `frame` becomes the CSV file."""
         said = f'<p class="caption">{text.html(caption)}</p>' if caption else ""
         made = self._made([_csv(frame, name), *self._tables()])
-        return HTML(f'<div class="exhibit">{said}{held}{made}</div>')
+        # the class of the book's style sheet for what scrolls by itself
+        return HTML(f'<div class="exhibit">{said}<div class="pst-scrollable-table-container">{held}</div>{made}</div>')
 
     def figure(self, drawn: Figure, caption: str, pdf: bool = False) -> None:
-        """Display a figure with a caption, which is also its alternative text, and what made it; then close it."""
+        """Display a figure with a caption and what made it; then close it. Its alternative text is of what it draws."""
         self.figures({"": drawn}, caption, pdf)
 
     def figures(self, panels: Mapping[str, Figure], caption: str, pdf: bool = False) -> None:
         """Display panels beside or, on a narrow screen, below each other, with one caption."""
         for title, drawn in panels.items():
-            svg = notebooks.number_clips(figures.rendered(drawn, "svg").decode())
+            words = described.described(drawn) or caption
+            svg = described.titled(figures.rendered(drawn, "svg").decode(), words)
             bundle = {notebooks.SVG: svg}
             if pdf:
                 bundle[notebooks.PDF] = base64.b64encode(figures.rendered(drawn, "pdf")).decode()
-            display(bundle, raw=True, metadata={notebooks.SVG: {"alt": f"{title}. {caption}".removeprefix(". ")}})
+            display(bundle, raw=True, metadata={notebooks.SVG: {"alt": f"{title}. {words}".removeprefix(". ")}})
             plt.close(drawn)
         links = [_take(form, len(panels)) for form in ("svg", "pdf")[: 1 + pdf]]
         made = self._made([*links, *self._tables()])

@@ -95,7 +95,7 @@ def csv_of(exhibit: BeautifulSoup) -> str | None:
     return link and base64.b64decode(link["href"].partition(",")[2]).decode()
 
 
-PAGES = ["figure1", "compare", "damage", "detectors/synthetic/resnet/pgd"]
+PAGES = ["figure1", "choose", "damage", "detectors/synthetic/resnet/pgd"]
 
 
 def test_ten_numbers_of_the_book_lead_to_the_command_that_gives_them_again(study):

@@ -79,17 +79,20 @@ def test_an_empty_table_is_a_word(page):
     assert page.table(FRAME.head(0), "none", empty="Nowhere.").data == "<p>Nowhere.</p>"
 
 
-def test_a_figure_has_its_caption_as_alternative_text_and_is_closed(page, monkeypatch):
+def test_a_figure_is_told_in_words_for_who_cannot_see_it_and_is_closed(page, monkeypatch):
     shown = []
     monkeypatch.setattr(exhibits, "display", lambda *what, **more: shown.append((what, more)))
     figures.set_style()
-    page.figures({"left": plt.figure(), "right": plt.figure()}, "What it shows.", pdf=True)
+    panels = {"left": plt.figure(), "right": plt.figure()}
+    panels["left"].add_subplot(xlabel="ε", ylabel="RA").plot([0, 0.5, 1], [1, 0.75, 0.5], label="meso4")
+    page.figures(panels, "What it shows.", pdf=True)
     assert plt.get_fignums() == []
     *panels, ((line,), _) = shown
     for title, ((bundle,), more) in zip(("left", "right"), panels, strict=True):
         assert bundle[SVG].lstrip().startswith("<?xml")
         assert base64.b64decode(bundle[PDF]).startswith(b"%PDF")
-        assert more["metadata"][SVG]["alt"] == f"{title}. What it shows."
+        words = "RA over ε. meso4: 1 at 0, 0.75 at 0.5, 0.5 at 1." if title == "left" else "What it shows."
+        assert more["metadata"][SVG]["alt"] == f"{title}. {words}"
     links = BeautifulSoup(line.data, "html.parser").select("a.take")
     assert [(link["data-form"], link["data-back"]) for link in links] == [
         ("svg", "2"), ("svg", "1"), ("pdf", "2"), ("pdf", "1")
