@@ -60,7 +60,7 @@ lint: $(READY) ## style and types
 	@$(BIN)/mypy
 
 lab: $(READY) ## the notebooks in JupyterLab, to run and change by hand
-	@$(BIN)/jupyter lab --notebook-dir=. notebooks
+	@$(BIN)/jupyter lab --notebook-dir=.
 
 pdf: $(READY) ## the whole book as one PDF, outputs/book.pdf; needs Chromium
 	@PYTHONPATH=. $(BIN)/python tools/pdf.py

@@ -4,7 +4,7 @@ python tools/licences.py > book/dependencies.md      `make licences`
 """
 
 import re
-from importlib.metadata import PackageMetadata, metadata
+from importlib.metadata import PackageMetadata, distribution, metadata
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -38,12 +38,29 @@ def direct() -> dict[str, str]:
 
 
 def licence(package: PackageMetadata) -> str:
-    """The SPDX expression where there is one, else the first line of the licence field, else the classifier."""
+    """The SPDX expression, else the licence field, else the classifier, else what the licence itself begins with."""
     classifiers = [c.split(" :: ")[-1] for c in package.get_all("Classifier") or [] if c.startswith("License :: ")]
     stated = (package.get("License") or "").strip().split("\n")[0]
-    texts = [package.get("License-Expression"), stated if len(stated) <= 40 else None, *classifiers]
+    file = (distribution(package["Name"]).read_text("licenses/LICENSE") or "").strip().split("\n")[0]
+    texts = [package.get("License-Expression"), stated if len(stated) <= 40 else None, *classifiers, file]
     chosen = next((text for text in texts if text), "not stated")
     return SPELT.get(chosen, chosen)
+
+
+# scripts of the explorer page, as npm has them; each file begins with its name and version
+SCRIPTS = {
+    "d3.min.js": ("d3", "ISC", "what Observable Plot draws with"),
+    "plot.umd.min.js": ("@observablehq/plot", "ISC", "the figures of the explorer"),
+}
+
+
+def script(name: str) -> str:
+    """A line for a script of book/_scripts/explorer."""
+    with open(REPOSITORY / "book/_scripts/explorer" / name, encoding="utf-8") as file:
+        version = re.search(r"v(\d[\d.]*)", file.readline())
+    assert version, f"{name} does not begin with its version"
+    package, licence, why = SCRIPTS[name]
+    return f"| {package} (npm) | {version[1]} | {licence} | {why} |"
 
 
 def main() -> None:
@@ -52,6 +69,8 @@ def main() -> None:
         package = metadata(name)
         version = package["Version"].partition("+")[0]  # torch's build is the machine's
         print(f"| {name} | {version} | {licence(package)} | {why} |")
+    for name in SCRIPTS:
+        print(script(name))
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ Needs Chromium on PATH, as `apt-get install chromium` brings it.
 """
 
 import io
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -19,12 +20,19 @@ MARGIN = {"top": "15mm", "bottom": "15mm", "left": "15mm", "right": "15mm"}
 
 
 def pages(book: Path) -> list[Path]:
-    """The book's pages in the order of its contents."""
+    """The book's pages in the order of its contents: each page's list opens the part that it stands in."""
     from bs4 import BeautifulSoup
 
-    listed = BeautifulSoup((book / "index.html").read_text(encoding="utf-8"), "html.parser").select("nav.bd-links a")
-    found = [book / "index.html", *(book / link["href"] for link in listed if link["href"].endswith(".html"))]
-    return list(dict.fromkeys(page.resolve() for page in found))
+    found = [(book / "index.html").resolve()]
+    for page in found:  # which grows
+        listed = BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser").select("nav.bd-links a")
+        links = [link["href"] for link in listed if re.fullmatch(r"[^:#]+\.html", link["href"])]
+        after = page
+        for other in ((page.parent / link).resolve() for link in links):
+            if other not in found:
+                found.insert(found.index(after) + 1, other)
+            after = other
+    return found
 
 
 def write(book: Path, target: Path) -> int:

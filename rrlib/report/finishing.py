@@ -16,7 +16,16 @@ from rrlib.errors import InputError
 from rrlib.report import described
 
 # maps to the sources of scripts, translations of a theme that is English here, fonts in an old format
-NEEDLESS = ("**/*.map", "locales", "**/*.ttf", "webpack-macros.html", "sbt-webpack-macros.html", "**/*.LICENSE.txt")
+NEEDLESS = (
+    "**/*.map",
+    "locales",
+    "**/*.ttf",
+    "**/fa-brands*",
+    "**/fa-regular*",
+    "webpack-macros.html",
+    "sbt-webpack-macros.html",
+    "**/*.LICENSE.txt",
+)
 ICONS = Path("_static", "scripts", "fontawesome.js")
 POINT = 4 / 3  # pixels of CSS
 LEGIBLE = 0.77  # of its size, at which the smallest words of a figure are 9 pixels high

@@ -273,13 +273,19 @@ def number_clips(svg: str) -> str:
 def fill(notebook: "NotebookNode", parameters: Mapping[str, str]) -> "NotebookNode":
     """The same notebook with `{{ name }}` in its text replaced by the parameter's value, so that titles can differ.
 
+    A heading whose cell has a `title` in its metadata becomes that title: who opens the notebook by hand, without
+    parameters, sees no braces.
+
     >>> import nbformat
-    >>> cell = nbformat.v4.new_markdown_cell("# {{ detector }} under attack")
+    >>> cell = nbformat.v4.new_markdown_cell("# One detector", metadata={"title": "{{ detector }} under attack"})
     >>> fill(nbformat.v4.new_notebook(cells=[cell]), {"detector": "meso4"}).cells[0].source
     '# meso4 under attack'
     """
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
+            title = cell.metadata.pop("title", "")
+            if title and set(re.findall(r"\{\{ (\w+) \}\}", title)) <= set(parameters):
+                cell.source = "\n".join([f"# {title}", *cell.source.split("\n")[1:]])
             for name, value in parameters.items():
                 cell.source = cell.source.replace("{{ " + name + " }}", text.markdown(value))
     return notebook

@@ -12,7 +12,7 @@ from rrlib import text
 from rrlib.datasets import Kind
 from rrlib.errors import InputError
 from rrlib.report import described, figures
-from rrlib.study import PARAMS, videos_name
+from rrlib.study import PARAMS, Study, half_of, videos_name
 
 SHOWN = 20  # of the sources that were left out; Celeb-DF leaves out two thousand, and all are in the report
 
@@ -43,6 +43,21 @@ def _say_what_figures_show() -> None:
     formatter = shell.display_formatter.formatters["image/svg+xml"]
     drawn = formatter.lookup_by_type(Figure)
     formatter.for_type(Figure, lambda figure: described.titled(drawn(figure), described.described(figure)))
+
+
+def chosen(found: Study, dataset: str = "", detector: str = "", attack: str = "") -> tuple[str, str, str]:
+    """What a page is about; an empty name stands for the first of the study that goes with the others.
+
+    Raises InputError for a data set and a detector that the study does not put together, or an attack that it lacks.
+    """
+    pairs = [pair for pair in found.pairs() if dataset in ("", pair[0]) and detector in ("", pair[1])]
+    if not pairs:
+        known = ", ".join("/".join(pair) for pair in found.pairs())
+        raise InputError(f"{dataset or '(any)'}/{detector or '(any)'} is not in the study; choose from {known}")
+    attacks = list(half_of(found, *pairs[0]).attacks)
+    if attack not in ("", *attacks):
+        raise InputError(f"attack is {attack}; choose from {', '.join(attacks)}")
+    return *pairs[0], attack or attacks[0]
 
 
 def data_note(*definitions: Kind) -> Markdown:

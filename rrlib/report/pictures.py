@@ -153,12 +153,12 @@ def _evenly(count: int) -> list[int]:
 
 
 def _stretched(difference: torch.Tensor) -> torch.Tensor:
-    """A perturbation as pixels in [0, 1]: 0 is mid-grey, the largest change black or white; in 16 steps.
+    """A perturbation as pixels in [0, 1]: 0 is mid-grey, the largest change black or white; in 8 steps.
 
     As many as an eye tells apart in noise, and half the bytes.
     """
     size = float(difference.abs().max())
-    return 0.5 + (8 * difference / size).round() / 16 if size else torch.full_like(difference, 0.5)
+    return 0.5 + (4 * difference / size).round() / 8 if size else torch.full_like(difference, 0.5)
 
 
 def _pixels(image: torch.Tensor) -> np.ndarray:

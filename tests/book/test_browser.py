@@ -21,9 +21,9 @@ DEFINED = ("robust accuracy", "robust ratio", "tolerance", "epsilon", "RA", "RR"
 
 
 def test_the_book_is_light(book, pages):
-    """15 MB for the default study of 50 evaluations."""
-    every = sum(path.stat().st_size for path in book.rglob("*") if path.is_file())
-    assert every < 15e6
+    """15 MB for the default study of 54 evaluations, and the result tables that can be taken away beside it."""
+    files = [path for path in book.rglob("*") if path.is_file() and path.suffix != ".parquet"]
+    assert sum(path.stat().st_size for path in files) < 15e6
 
 
 def test_no_page_weighs_more_than_400_kB_beyond_what_pages_share(book, pages):
@@ -85,7 +85,7 @@ def test_no_page_has_an_error_a_failed_or_an_external_request(book, pages, visit
     tab = visit()
     for page in pages:
         shown = tab.to(page)
-        assert shown.locator("h1").count() == 1, page
+        assert shown.locator("article h1").count() == 1, page
         assert tab.faults == [], page
 
 
@@ -111,15 +111,21 @@ def test_a_word_of_the_glossary_is_explained_to_mouse_and_keyboard(book, visit):
     assert f'id="{term.get_attribute("href").split("#")[1]}"' in target.read_text()
 
 
+# by night and on a phone fewer pages, as each takes seconds
+LOOKED_AT = {False: None, True: ("index.html", "explorer.html", "evaluations.html", "method.html", "detector.html")}
+SERIOUS = ("serious", "critical")
+RULES = {"preload": False, "resultTypes": ["violations"], "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}
+
+
 @pytest.mark.parametrize(("width", "dark"), [(1280, False), (390, True)], ids=["desk, day", "phone, night"])
 def test_axe_finds_nothing_serious(book, kinds, visit, width, dark):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed").Axe()
     tab = visit(width, dark)
-    for page in kinds:
-        found = axe.run(tab.to(page), options={"preload": False, "resultTypes": ["violations"]}).response["violations"]
-        told = [
-            (each["id"], each["nodes"][0]["html"][:200]) for each in found if each["impact"] in ("serious", "critical")
-        ]
+    chosen = [page for page in kinds if page.name in (LOOKED_AT[dark] or {page.name}) and "reference" not in page.name]
+    assert len(chosen) > 4
+    for page in chosen:
+        found = axe.run(tab.to(page), options=RULES).response["violations"]
+        told = [(each["id"], each["nodes"][0]["html"][:200]) for each in found if each["impact"] in SERIOUS]
         assert told == [], page
 
 

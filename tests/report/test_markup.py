@@ -56,13 +56,14 @@ def page(tmp_path_factory) -> BeautifulSoup:
         shutil.copytree(ROOT / "notebooks", "notebooks")
         study.prepare_dataset(study.load(), "faces")
         notebooks.execute("dataset", Path("book/index.ipynb"), {"dataset": "faces"})
-        for name in ("_config.yml", "mathml.py", "references.bib"):
-            shutil.copy(ROOT / "book" / name, "book")
+        for path in (ROOT / "book/_config.yml", ROOT / "book/references.bib", *(ROOT / "book").glob("*.py")):
+            shutil.copy(path, "book")
+        shutil.copytree(ROOT / "book/_scripts", "book/_scripts")
         Path("book/sources.md").write_text(f"# Sources\n\n{table.markdown([hostile_source()])}", encoding="utf-8")
         Path("book/_toc.yml").write_text("format: jb-book\nroot: index\nchapters: [{file: sources}]\n")
-        book = Path(sys.executable).with_name("jupyter-book")
+        target = "book/_build/html"
         built = subprocess.run(
-            [book, "build", "--quiet", "--warningiserror", "--nitpick", "book"], capture_output=True, text=True
+            [sys.executable, "-m", "rrlib.report.building", "book", target], capture_output=True, text=True
         )
         assert built.returncode == 0, built.stdout + built.stderr
         return BeautifulSoup(

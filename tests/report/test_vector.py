@@ -55,14 +55,14 @@ def points(path: str) -> list[tuple[float, float]]:
     return found
 
 
-def test_no_point_moves_by_more_than_a_hundredth_and_no_error_adds_up():
+def test_no_point_moves_by_more_than_a_twentieth_and_no_error_adds_up():
     heavy = svg(curves())
     before, after = (
         [point for d in re.findall(r' d="([^"]*)"', each) if not re.search("[CQ]", d, re.I) for point in points(d)]
         for each in (heavy, vector.lighter(heavy))
     )
     assert len(before) > 300
-    assert np.abs(np.array(before) - np.array(after)).max() <= 0.0051
+    assert np.abs(np.array(before) - np.array(after)).max() <= 0.051
 
 
 def test_every_reference_of_a_light_figure_leads_somewhere_and_no_name_stands_twice():
