@@ -96,7 +96,8 @@ class Page:
             bundle = {notebooks.SVG: svg}
             if pdf:
                 bundle[notebooks.PDF] = base64.b64encode(figures.rendered(drawn, "pdf")).decode()
-            display(bundle, raw=True, metadata={notebooks.SVG: {"alt": f"{title}. {words}".removeprefix(". ")}})
+            alt = words if words.startswith(title) else f"{title}. {words}"
+            display(bundle, raw=True, metadata={notebooks.SVG: {"alt": alt}})
             plt.close(drawn)
         links = [_take(form, len(panels)) for form in ("svg", "pdf")[: 1 + pdf]]
         made = self._made([*links, *self._tables()])
