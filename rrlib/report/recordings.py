@@ -3,9 +3,11 @@
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
+import torch
 
 from rrlib import analysis, study, text
 from rrlib.analysis import DOES_NOT_HOLD, HOLDS, UNDECIDED, Claim, calibration, linearity, summary, trust
+from rrlib.evaluation import fit_temperature
 from rrlib.report import trusted
 from rrlib.study import Recorded
 
@@ -150,6 +152,21 @@ def beside(parts: Mapping[str, pd.DataFrame], epsilon: float, tolerance: float) 
     return pd.concat(found, ignore_index=True)[columns].rename(columns=names)
 
 
+def recalibrated(table: pd.DataFrame, distance: str) -> pd.DataFrame:
+    """Result tables with a temperature for each detector that is fitted to the very samples on which it is judged.
+
+    It is the best that a temperature can do, which no study could know beforehand: what holds before and after it does
+    not hang on how well a detector was calibrated.
+    """
+    parts = []
+    for _, part in table.groupby(PAIR, sort=False):
+        clean = part.drop_duplicates("sample")
+        z = torch.from_numpy(calibration.logits(clean["p_clean"]))
+        both, labels = torch.stack([torch.zeros_like(z), z], dim=1), torch.tensor(clean["label"].tolist())
+        parts.append(calibration.at_temperature(part, fit_temperature(both, labels), distance))
+    return pd.concat(parts, ignore_index=True)
+
+
 def contrast(ours: pd.DataFrame, real: pd.DataFrame, epsilon: float, tolerance: float) -> str:
     """Markdown: what differs between two worst cases at one ε that both hold, a line for each subject."""
     table, rr = beside({"ours": ours, "real": real}, epsilon, tolerance), f"RR({tolerance:g})"
@@ -180,8 +197,11 @@ def contrast(ours: pd.DataFrame, real: pd.DataFrame, epsilon: float, tolerance: 
     return "\n".join(lines)
 
 
-def claims_beside(parts: Mapping[str, Sequence[Claim]]) -> str:
-    """Markdown: each claim with its verdict in every part, and a sentence that says what they have in common."""
+def claims_beside(parts: Mapping[str, Sequence[Claim]], word: str = "on") -> str:
+    """Markdown: each claim with its verdict in every part, and a sentence that says what they have in common.
+
+    `word` leads to the name of a part: it holds "on" drawn faces, "with" a temperature.
+    """
     statements = list(dict.fromkeys(claim.statement for each in parts.values() for claim in each))
     told = []
     for statement in statements:
@@ -194,11 +214,11 @@ def claims_beside(parts: Mapping[str, Sequence[Claim]]) -> str:
             else f"  - {name}: not asked, as its data cannot tell"
             for name, claim in verdicts.items()
         ]
-        told.append("\n".join([f"- {statement} {_together(verdicts)}", *lines]))
+        told.append("\n".join([f"- {statement} {_together(verdicts, word)}", *lines]))
     return "\n".join(told)
 
 
-def _together(verdicts: Mapping[str, Claim | None]) -> str:
+def _together(verdicts: Mapping[str, Claim | None], on: str = "on") -> str:
     """One sentence from the verdicts of a claim.
 
     >>> one = Claim("", HOLDS, "", pd.DataFrame())
@@ -207,8 +227,8 @@ def _together(verdicts: Mapping[str, Claim | None]) -> str:
     """
     words = {name: WORDS[claim.verdict] if claim else "" for name, claim in verdicts.items()}
     if len(set(words.values())) == 1 and all(words.values()):
-        return f"It {next(iter(words.values()))} on {' and '.join(words)} alike."
-    said = [f"it {word} on {name}" if word else f"nothing is said of {name}" for name, word in words.items()]
+        return f"It {next(iter(words.values()))} {on} {' and '.join(words)} alike."
+    said = [f"it {word} {on} {name}" if word else f"nothing is said of {name}" for name, word in words.items()]
     return f"{'; '.join(said)[:1].upper()}{'; '.join(said)[1:]}."
 
 

@@ -58,6 +58,21 @@ def test_side_by_side_has_the_numbers_of_each_part(worst):
     assert table["calibration error"].round(3).tolist() == [0.05, 0.1] * 2
 
 
+def test_a_temperature_fitted_to_the_test_changes_rr_and_no_verdict():
+    sure = with_clean(
+        cell(np.where(LABELS == 1, 0.999, 0.001), np.full(120, 0.5), LABELS, dataset="d", detector="sure")
+    )
+    wrong = sure["sample"].isin(sorted(sure["sample"].unique())[:24])  # a fifth is wrong, and as sure
+    for name in ("p_clean", "p_attacked"):
+        sure.loc[wrong, name] = 1 - sure.loc[wrong, name]
+    sure["shift"] = (sure["p_clean"] - sure["p_attacked"]).abs()
+    fitted = recordings.recalibrated(sure, "linf")
+    clean = fitted.query("epsilon == 0")
+    assert np.allclose(np.maximum(clean["p_clean"], 1 - clean["p_clean"]), 0.8, atol=1e-3)  # as often right as it says
+    assert ((clean["p_clean"] > 0.5) == (sure.query("epsilon == 0")["p_clean"] > 0.5)).all()
+    assert fitted.query("epsilon > 0")["shift"].max() < 0.31 < sure.query("epsilon > 0")["shift"].min()
+
+
 def test_claims_stand_beside_each_other_with_what_they_have_in_common():
     said = recordings.claims_beside(
         {
