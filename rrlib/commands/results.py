@@ -55,6 +55,7 @@ def _said(row: dict, tolerance: float) -> str:
     for name, key, verdict in (("RA", "ra", "alike"), (f"RR({tolerance:g})", "rr", "apart")):
         a, b, apart, low, high = (row[f"{key}_{each}"] for each in ("first", "second", "difference", "low", "high"))
         parts.append(f"{name} {a:.3f} and {b:.3f}, {apart:+.3f} [{low:+.3f}, {high:+.3f}], {verdict}: {row[verdict]}")
+    parts.append(f"alike in RA and apart in RR: {row['verdict']}{': ' if row['reason'] else ''}{row['reason']}")
     return "; ".join(parts)
 
 

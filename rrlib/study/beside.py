@@ -131,14 +131,14 @@ def _settle_dvc(folder: Path) -> None:
 def _moved(value: Any, folder: Path) -> Any:
     """The same values as seen from the study's folder: paths that leave the repository change, and no others.
 
-    An absolute path becomes relative, too: else DVC would take the prepared data set of params.yaml, whose way to its
-    source is two folders shorter.
+    So do paths into the folders of other studies. An absolute path becomes relative, too: else DVC would take the
+    prepared data set of params.yaml, whose way to its source is two folders shorter.
     """
     if isinstance(value, dict):
         return {key: _moved(each, folder) for key, each in value.items()}
     if isinstance(value, list):
         return [_moved(each, folder) for each in value]
-    if isinstance(value, str) and value.startswith("/") and Path(value).exists():
+    if isinstance(value, str) and value.startswith(("/", f"{STUDIES}/")) and Path(value).exists():
         return os.path.relpath(value, folder)
     return UP.sub(r"\1../../../", value) if isinstance(value, str) else value
 

@@ -4,11 +4,13 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 from small import FEW
 
-from rrlib import study
+from rrlib import detectors, study
 from rrlib.__main__ import main
+from rrlib.detectors import checkpoints
 from rrlib.errors import InputError
 
 
@@ -137,3 +139,21 @@ def test_commands_speak_of_the_file_that_they_were_given(root, capsys):
 def test_two_studies_at_once_are_refused(root, capsys):
     assert main(["plan", "params.yaml", "--study", "params.other.yaml"]) == 1
     assert "error: two studies are given, " in capsys.readouterr().err
+
+
+def test_what_one_study_has_trained_another_tests_on_its_own_data(root, monkeypatch):
+    trained = root / "studies/other/outputs/checkpoints/synthetic/resnet.safetensors"
+    study.enter(Path("params.other.yaml"))
+    about = {"architecture": "resnet", "input_size": 32, "temperature": 1.5, "dataset": "synthetic"}
+    checkpoints.save(trained, detectors.build("resnet", 32, 0), about)
+    monkeypatch.chdir(root)
+    weights = {"architecture": "resnet", "input_size": 32, "weights": str(trained.relative_to(root))}
+    short = {"datasets": FEW["datasets"], "detectors": {"from-other": weights}, "epsilons": FEW["epsilons"]}
+    (root / "across.yaml").write_text(yaml.safe_dump(short))
+    study.enter(Path("across.yaml"))
+    found = study.load()
+    assert found.detectors["from-other"].weights.resolve() == trained
+    loaded = study.load_weights(found, "from-other")
+    assert loaded.metadata["temperature"] == 1.5
+    given = detectors.load(trained, "resnet", 32).detector.state_dict()
+    assert all(torch.equal(value, given[name]) for name, value in loaded.detector.state_dict().items())
