@@ -20,8 +20,6 @@ NEEDLESS = (
     "**/*.map",
     "locales",
     "**/*.ttf",
-    "**/fa-brands*",
-    "**/fa-regular*",
     "webpack-macros.html",
     "sbt-webpack-macros.html",
     "**/*.LICENSE.txt",
