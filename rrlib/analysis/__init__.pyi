@@ -12,6 +12,7 @@ from . import losses as losses
 from . import operating as operating
 from . import recorded as recorded
 from . import rules as rules
+from . import shortcuts as shortcuts
 from . import summary as summary
 from . import trust as trust
 from . import words as words

@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,8 +49,7 @@ def _check(options: argparse.Namespace) -> None:
             comes = source.files or source.hub or source.folder
             said = "will be fetched" if comes else f"is not here and nothing fetches it: ask at {source.page}"
             print(text.terminal(f"{options.study or study.PARAMS}: sources: {source.name} ({source.title}) {said}"))
-    for said in _doubts(found):
-        print(f"warning: {text.terminal(said)}", file=sys.stderr)
+    _warn(found)
     file = options.study or study.PARAMS
     for name, half in (("images", found.image), ("video", found.video)):
         print(
@@ -69,8 +68,29 @@ def _run(options: argparse.Namespace) -> None:
         raise InputError(f"--shards {options.shards} is too few; give 1 or more, or leave it out")
     _check(options)
     cluster.run(options.workers, options.scheduler, options.keep_going, options.shards)
-    print(record.verify(study.load()))
+    found = study.load()
+    print(record.verify(found))
+    _warn(found)  # again, as it is now that there are data and tables to speak of
     print(f"the book: {Path('outputs/book/index.html').resolve()}")
+
+
+def _warn(found: "study.Study") -> None:
+    for said in (*_giveaways(found), *_doubts(found)):
+        print(f"warning: {text.terminal(said)}", file=sys.stderr)
+
+
+def _giveaways(found: "study.Study") -> Iterator[str]:
+    """What gives the label away in data sets that are prepared."""
+    from rrlib import datasets, study
+
+    for name in found.datasets:
+        traces = datasets.traces.read(study.dataset_folder(name))
+        if traces is not None:
+            from rrlib.analysis import shortcuts
+
+            told = shortcuts.shortcuts(traces, datasets.traces.TRACES)
+            if told["tells"].any():
+                yield f"the data set {name}: {shortcuts.said(told)}"
 
 
 def _doubts(found: "study.Study") -> Iterable[str]:

@@ -1,5 +1,6 @@
 from . import catalogue as catalogue
 from . import manifest as manifest
+from . import traces as traces
 from .catalogue import CLIP_KINDS as CLIP_KINDS
 from .catalogue import FRAME_KINDS as FRAME_KINDS
 from .catalogue import KINDS as KINDS

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from rrlib.datasets import clips, manifest
+from rrlib.datasets import clips, manifest, traces
 from rrlib.datasets.kinds import Clips, Folder, Frames, Kind, Synthetic, SyntheticClips
 from rrlib.datasets.loading import clip_report, frame_report, load
 from rrlib.errors import InputError, unknown
@@ -50,6 +50,8 @@ def prepare(name: str, dataset: Kind | Mapping, folder: Path) -> None:
     frame = kind.prepare(folder)
     if "sha256" not in frame:
         frame["sha256"] = [clips.sha256(folder / path) for path in frame["path"]]
+    if kind.modality == "image" and not kind.drawn:
+        traces.write(folder, frame)
     manifest.write(folder, frame)
 
 

@@ -18,6 +18,7 @@ from rrlib.errors import InputError
 
 LAYOUT = "give a folder with real/ and fake/, or a CSV file with the columns path, label and, if known, group, split"
 SHOWN = 3
+UNTRAINED = ("validation", "test")
 Searched = dict[tuple[int, int], tuple[ClassFolder, Path]]  # where each folder, by its number, was met
 
 
@@ -42,7 +43,12 @@ def of_clips(attempt: Callable[[str, Path], object]) -> Samples:
 
 
 def read(
-    source: Path, seed: int, samples: Samples = IMAGES, left_out: LeftOut | None = None, group: str | None = None
+    source: Path,
+    seed: int,
+    samples: Samples = IMAGES,
+    left_out: LeftOut | None = None,
+    group: str | None = None,
+    train: bool = True,
 ) -> pd.DataFrame:
     """One row per sample of `source`, by path: columns sample, path (from `root(source)`), label, group, split, family.
 
@@ -59,6 +65,11 @@ def read(
     Unless source gives it, the split is `grouped_split` with `seed`. `group`, a regular expression, takes the group
     from the part of that name in the sample's path below real/ or fake/ (or the CSV's folder), without its ending.
 
+    Without `train` there is no training split: what has no split is dealt out over the two others. A training split
+    that the source gives is left out, as detectors that come trained may have learned from it, and where the source
+    gives only one of the others that one is dealt out over both. A source that gives nothing but training is taken as
+    if it gave no split.
+
     Every sample is tried once, so that a bad file stops a study at its start. If `left_out` says skip, a sample that
     cannot be used stops nothing: it gets no row. What was left out, and what was decided, is put there.
 
@@ -67,11 +78,12 @@ def read(
     """
     source, left_out = Path(source), left_out or LeftOut()
     table = _table(source)
-    splits: Sequence[str] = manifest.SPLITS
+    splits: Sequence[str] = manifest.SPLITS if train else UNTRAINED
     if table:
         frame = _listed(table, samples, group)
+        frame = frame if train or "split" not in frame else _untrained(frame, samples, left_out)
     else:
-        frame, splits = _found(source, samples, left_out, group)
+        frame, splits = _found(source, samples, left_out, group, train)
     return usable(frame, root(source), samples, left_out, lambda rows: dealt(rows, str(source), seed, splits))
 
 
@@ -119,7 +131,9 @@ def _table(source: Path) -> Path | None:
     return table if table.exists() else None
 
 
-def _found(source: Path, samples: Samples, left_out: LeftOut, group: str | None) -> tuple[pd.DataFrame, Sequence[str]]:
+def _found(
+    source: Path, samples: Samples, left_out: LeftOut, group: str | None, train: bool
+) -> tuple[pd.DataFrame, Sequence[str]]:
     """The rows of a folder, and the splits over which those without one are to be dealt out."""
     places = class_folders(source, LAYOUT)
     rows: list[dict[str, object]] = []
@@ -139,7 +153,8 @@ def _found(source: Path, samples: Samples, left_out: LeftOut, group: str | None)
     frame = pd.DataFrame(rows)
     if not group and samples.name == "image":
         _take_for_frames(frame, left_out)
-    splits = _open_splits(frame, left_out)
+    splits = _open_splits(frame, left_out, train)
+    frame = frame if train else _untrained(frame, samples, left_out)
     return frame.drop(columns=["own", "stem"]), splits
 
 
@@ -178,20 +193,41 @@ def _take_for_frames(frame: pd.DataFrame, left_out: LeftOut) -> None:
         )
 
 
-def _open_splits(frame: pd.DataFrame, left_out: LeftOut) -> Sequence[str]:
+def _open_splits(frame: pd.DataFrame, left_out: LeftOut, train: bool) -> Sequence[str]:
     """Over which splits to deal what has none, in place: train/ over itself and the splits that have no folder."""
     given = set(frame["split"])
     if given == {""}:
-        return manifest.SPLITS
+        return manifest.SPLITS if train else UNTRAINED
     # 0001 in train/ and 0001 in test/ are two samples, unless a folder's name says what they share
     _note_shared(frame[frame["own"] & (frame["group"] != frame["stem"])], left_out)
     frame.loc[frame["own"], "group"] = frame["split"] + "/" + frame["group"]
+    if not train:
+        return UNTRAINED
     absent = [split for split in manifest.SPLITS if split not in given]
     if not absent or "train" not in given:
         return manifest.SPLITS
     frame.loc[frame["split"] == "train", "split"] = ""
     left_out.notes.append(f"There is no {' and no '.join(absent)} folder: groups of train/ were dealt out to it.")
     return ["train", *absent]
+
+
+def _untrained(frame: pd.DataFrame, samples: Samples, left_out: LeftOut) -> pd.DataFrame:
+    """The rows without those for training; a split that stands alone is open, to be dealt out."""
+    of_training = frame["split"] == "train"
+    if of_training.all():
+        return frame.assign(split="")
+    rest = frame[~of_training].copy()
+    if of_training.any():
+        left_out.notes.append(
+            f"{of_training.sum()} {samples.name}s of the training split were left out: no detector of this study is "
+            "trained, and one that comes trained may have learned from them."
+        )
+    if (alone := set(rest["split"])) in ({"test"}, {"validation"}):
+        rest["split"] = ""
+        left_out.notes.append(
+            f"Groups of the {alone.pop()} split were dealt out over validation, which calibrates, and test."
+        )
+    return rest
 
 
 def _note_shared(frames: pd.DataFrame, left_out: LeftOut) -> None:

@@ -150,6 +150,7 @@ class Folder(Kind):
 
     on_error: stop at what cannot be used, or skip it. group: a regular expression for what samples share, see there.
     fold: {number, of}, for cross-fitting: that fold is the test split, in the place of any other (`folds.split`).
+    train: false where no detector is trained, so that all samples are for validation and test.
     """
 
     kind = "folder"
@@ -160,11 +161,12 @@ class Folder(Kind):
     group: str | None = None
     layout: str | None = None
     fold: dict[str, int] | None = None
+    train: bool = True
 
     def _check(self, where: str) -> None:
         if self.layout not in (None, "deepfakeface"):
             raise unknown(f"{where}.layout", self.layout, ["deepfakeface"])
-        _check_reading(where, self.on_error, self.group, self.layout)
+        _check_reading(where, self.on_error, self.group, self.layout, self.train)
         if self.fold is not None:
             folds.check(f"{where}.fold", self.fold)
 
@@ -177,7 +179,7 @@ class Folder(Kind):
         if self.layout:
             frame = deepfakeface.read(source, self.seed, left_out)
         else:
-            frame = sources.read(source, self.seed, sources.IMAGES, left_out, self.group)
+            frame = sources.read(source, self.seed, sources.IMAGES, left_out, self.group, self.train)
         if self.fold:
             frame["split"] = folds.split(frame, **self.fold, seed=self.seed, where=str(source))
         reports.write_report(folder, name=reports.IMAGES, **left_out.report())
@@ -197,12 +199,13 @@ class _OfClips(Kind):
     crop: dict[str, float] | None = None
     group: str | None = None
     layout: str | dict[str, Any] | None = None
+    train: bool = True
 
     def _check(self, where: str) -> None:
         _check_whole(f"{where}.frames", self.frames, self.fewest)
         if self.stride is not None:
             _check_whole(f"{where}.stride", self.stride, 1)
-        _check_reading(where, self.on_error, self.group, self.layout)
+        _check_reading(where, self.on_error, self.group, self.layout, self.train)
         if self.layout is not None:
             layouts.check(f"{where}.layout", self.layout)
         if self.crop is not None:
@@ -211,7 +214,7 @@ class _OfClips(Kind):
     def _read(self, keep: Callable[[str, Iterable[np.ndarray]], None]) -> tuple[pd.DataFrame, dict]:
         left_out = LeftOut(skip=self.on_error == "skip")
         clipping = Clipping(self.frames, self.stride, self.crop)
-        return read_clips(Path(self.source), self.seed, clipping, keep, left_out, self.layout, self.group)
+        return read_clips(Path(self.source), self.seed, clipping, keep, left_out, self.layout, self.group, self.train)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -273,13 +276,15 @@ def _try(sample: str, taken: Iterable[np.ndarray]) -> None:
         pass
 
 
-def _check_reading(where: str, on_error: object, group: object, layout: object) -> None:
+def _check_reading(where: str, on_error: object, group: object, layout: object, train: object) -> None:
     if on_error not in ON_ERROR:
         raise unknown(f"{where}.on_error", on_error, ON_ERROR)
     if group is not None:
         check_pattern(f"{where}.group", group)
         if layout is not None:
             raise InputError(f"{where} has group and layout, but a layout says what its groups are; leave out group")
+    if not entries.switch(train, f"{where}.train") and layout is not None:
+        raise InputError(f"{where} has train: false and layout, but a layout says what its splits are; leave out train")
 
 
 def _check_crop(where: str, crop: object) -> None:

@@ -32,11 +32,12 @@ def read_clips(
     left_out: LeftOut,
     layout: str | dict[str, Any] | None = None,
     group: str | None = None,
+    train: bool = True,
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """One row per clip of the source, and what `reports.write_report` is to say of them.
 
     `keep` is given each sample with its frames, uint8 (H, W, 3), one after the other. layout: see `layouts.read`.
-    left_out, group: see `folder.read`. Raises InputError as `folder.read` or `layouts.read` do.
+    left_out, group, train: see `folder.read`. Raises InputError as `folder.read` or `layouts.read` do.
     """
     count, stride = clipping.frames, clipping.stride
     faceless: dict[str, int] = {}
@@ -57,7 +58,7 @@ def read_clips(
         frame = layouts.read(source, layout, seed, samples, left_out)
     else:
         layouts.refuse(source)
-        frame = folder.read(source, seed, samples, left_out, group)
+        frame = folder.read(source, seed, samples, left_out, group, train)
     report = {"frames": count, "stride": stride, "crop": crop, **left_out.report()}
     if crop is not None:
         counts = {path: faceless[sample] for sample, path in zip(frame["sample"], frame["path"], strict=True)}

@@ -5,6 +5,7 @@ from .architectures import HUB as HUB
 from .architectures import OWN as OWN
 from .architectures import Architecture as Architecture
 from .architectures import architecture as architecture
+from .architectures import built_in as built_in
 from .catalogue import LoadedDetector as LoadedDetector
 from .catalogue import build as build
 from .catalogue import load as load

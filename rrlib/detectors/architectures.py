@@ -1,5 +1,6 @@
 """What an architecture's name stands for: one built in here, a model of the hub, or a module of one's own."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -27,13 +28,16 @@ HUB, OWN = "hub:", "python:"
 class BuiltIn:
     """A network of this project: `constructor` takes input_size, the height and width of its pixels.
 
-    `published` reads weights that others have published for torch. Video is taken with any number of frames.
+    `published` reads weights that others have published for torch. Video is taken with any number of frames. One that
+    asks a detector of images about each frame has `of_frames`, that detector's name, and pools as `pool` says.
     """
 
     name: str
     constructor: Callable[[int], nn.Module]
     modality: Modality = "image"
     published: Callable[[Path], nn.Module] | None = None
+    of_frames: str = ""
+    pool: str | int = "mean"
     frames: ClassVar[None] = None
     brings_weights: ClassVar[bool] = False
 
@@ -183,13 +187,24 @@ ARCHITECTURES = {
         BuiltIn("xception", Xception, published=load_xception),
         BuiltIn("efficientnet-b4", efficientnet_b4),
         BuiltIn("vit-b16", vit_b16),
-        BuiltIn("frame-mean-meso4", lambda size: FrameMean(Meso4(size), frames_at_once(size)), "video"),
-        BuiltIn("frame-mean-resnet", lambda size: FrameMean(ResNet(size), frames_at_once(size)), "video"),
+        BuiltIn("frame-mean-meso4", lambda size: FrameMean(Meso4(size), frames_at_once(size)), "video", None, "meso4"),
+        BuiltIn(
+            "frame-mean-resnet", lambda size: FrameMean(ResNet(size), frames_at_once(size)), "video", None, "resnet"
+        ),
         BuiltIn("cnn-gru", CNNGRU, "video"),
         BuiltIn("resnet3d", ResNet3D, "video"),
     )
 }
-KNOWN = (*ARCHITECTURES, "hub:FOLDER", "hub:OWNER/NAME@REVISION", "python:MODULE:FACTORY")
+POOLED = re.compile(r"frame-(?P<pool>mean|median|top[1-9][0-9]{0,2})-(?P<of>.+)")
+KNOWN = (
+    *ARCHITECTURES,
+    "frame-mean-NAME",
+    "frame-median-NAME",
+    "frame-top3-NAME",
+    "hub:FOLDER",
+    "hub:OWNER/NAME@REVISION",
+    "python:MODULE:FACTORY",
+)
 
 
 def architecture(name: object, where: str = "detectors.") -> Architecture:
@@ -207,9 +222,33 @@ def architecture(name: object, where: str = "detectors.") -> Architecture:
             return HubModel(name, *_hub_source(name.removeprefix(HUB), where))
         if name.startswith(OWN):
             return OwnModule(name, name.removeprefix(OWN))
-        if name in ARCHITECTURES:
-            return ARCHITECTURES[name]
+        if found := built_in(name):
+            return found
     raise InputError(f"{where}{name} is not known; choose from {', '.join(KNOWN)}")
+
+
+def built_in(name: str) -> BuiltIn | None:
+    """One of `ARCHITECTURES`, or `frame-POOL-NAME` of one of them for images; None for any other name.
+
+    POOL is mean, median or topK, K a whole number, as `FrameMean` takes it.
+
+    >>> found = built_in("frame-top3-xception")
+    >>> found.modality, found.of_frames, found.pool
+    ('video', 'xception', 3)
+    """
+    if name in ARCHITECTURES:
+        return ARCHITECTURES[name]
+    match = POOLED.fullmatch(name)
+    inner = ARCHITECTURES.get(match["of"]) if match else None
+    if not match or not inner or inner.modality != "image":
+        return None
+    pool = match["pool"] if match["pool"] in ("mean", "median") else int(match["pool"].removeprefix("top"))
+    return BuiltIn(name, lambda size: around(inner.constructor(size), size, pool), "video", None, inner.name, pool)
+
+
+def around(detector: nn.Module, input_size: int, pool: str | int = "mean") -> FrameMean:
+    """A detector of images, asked about each frame of a clip."""
+    return FrameMean(detector, frames_at_once(input_size), pool)
 
 
 def _hub_source(source: str, where: str) -> tuple[str, str | None]:

@@ -15,7 +15,7 @@ from rrlib.detectors import checkpoints, descriptions
 from rrlib.detectors.architectures import ARCHITECTURES as ARCHITECTURES
 from rrlib.detectors.architectures import HUB as HUB
 from rrlib.detectors.architectures import OWN as OWN
-from rrlib.detectors.architectures import architecture
+from rrlib.detectors.architectures import architecture, around, built_in
 from rrlib.detectors.contract import Calibrated
 from rrlib.detectors.keras import INPUT_SIZE, SUFFIXES, load_keras
 from rrlib.detectors.labels import Labels
@@ -106,10 +106,21 @@ def load(path: Path, architecture: str | None = None, input_size: int | None = N
 
     A `.h5` or `.hdf5` file holds published MesoNet weights for 256 px and needs `architecture`. With an architecture
     whose weights others have published, a `.pth` or any other `.safetensors` file holds those; those of xception do not
-    say their `input_size`, so that may be given (256 px if not). Raises InputError for other suffixes, for what differs
+    say their `input_size`, so that may be given (256 px if not).
+
+    Of `frame-POOL-NAME` the file may hold NAME, a detector of images; the temperature that it brings is left out, as
+    clips get one of their own. Raises InputError for other suffixes, for what differs
     from what was given, and as `checkpoints.read`, `keras.load_keras`, `load_xception` and `load_meso` do.
     """
     path = Path(path)
+    pooled = built_in(architecture or "")
+    if pooled and pooled.of_frames and not _holds(path, pooled.name):
+        of_frames = load(path, pooled.of_frames, input_size)
+        size = of_frames.metadata["input_size"]
+        network = of_frames.detector.detector if isinstance(of_frames.detector, Calibrated) else of_frames.detector
+        return LoadedDetector(
+            around(network, size, pooled.pool).eval(), {"architecture": pooled.name, "input_size": size}
+        )
     if path.suffix in SUFFIXES:
         if architecture is None:
             raise InputError(f"{path} does not say what it holds; give its architecture, meso4 or mesoinception4")
@@ -125,6 +136,11 @@ def load(path: Path, architecture: str | None = None, input_size: int | None = N
             "code); convert it with rrlib.detectors.checkpoints.save"
         )
     return _ours(path, architecture, input_size)
+
+
+def _holds(path: Path, name: str) -> bool:
+    """Whether a file of this project holds that architecture."""
+    return checkpoints.is_ours(path) and checkpoints.read(path)[1]["architecture"] == name
 
 
 def _ours(path: Path, name: str | None, size: int | None) -> LoadedDetector:

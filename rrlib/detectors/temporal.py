@@ -13,7 +13,7 @@ from rrlib.errors import InputError
 
 
 class FrameMean(nn.Module):
-    """An image detector on clips: a clip's probability is the mean of its frames' probabilities.
+    """An image detector on clips: a clip's probability is the mean of its frames' probabilities, or of some frames'.
 
     The field's default: in DeepfakeBench (Yan et al. 2023, arXiv 2307.01426) a video's score is the mean of its frames'
     scores. The two logits are [log mean p_real, log mean p_fake], whose softmax is that mean. They are summed as
@@ -22,19 +22,26 @@ class FrameMean(nn.Module):
     At most `frames_at_once` frames are in `detector` at a time; if there are more, the backward pass computes each part
     again, so that the memory that gradients need does not grow with the clip. In train mode all frames go through
     together, as the statistics of batch norm would otherwise depend on the parts, and be updated twice.
-    Raises InputError unless `frames_at_once` is a whole number ≥ 1, the input is clips, and the detector returns two
-    logits per frame.
+
+    pool: "mean" of all frames, "median" of P(fake), or a whole number k ≥ 1: the mean of the k frames that look most
+    fake, of all where there are fewer. Frames that do not count get no gradient.
+
+    Raises InputError unless `frames_at_once` is a whole number ≥ 1, `pool` as above, the input is clips, and the
+    detector returns two logits per frame.
 
     >>> FrameMean(ResNet(64), frames_at_once=8)(torch.rand(2, 5, 3, 64, 64)).shape
     torch.Size([2, 2])
     """
 
-    def __init__(self, detector: nn.Module, frames_at_once: int = 32) -> None:
+    def __init__(self, detector: nn.Module, frames_at_once: int = 32, pool: str | int = "mean") -> None:
         super().__init__()
+        if pool not in ("mean", "median") and (not isinstance(pool, int) or isinstance(pool, bool) or pool < 1):
+            raise InputError(f"pool is {pool!r}; it is mean, median, or a whole number ≥ 1")
         if not isinstance(frames_at_once, int) or isinstance(frames_at_once, bool) or frames_at_once < 1:
             raise InputError(f"frames_at_once is {frames_at_once!r}; it is a whole number ≥ 1")
         self.detector = detector
         self.frames_at_once = frames_at_once
+        self.pool = pool
 
     def forward(self, x: Tensor) -> Tensor:
         """Pixels (N, T, 3, H, W) in [0, 1] → logits (N, 2), [real, fake]: logarithms of mean probabilities."""
@@ -46,8 +53,17 @@ class FrameMean(nn.Module):
             parts = frames.split(self.frames_at_once)
             logits = torch.cat([self._again_when_backward(part) for part in parts])
         check_logits(logits, len(frames), type(self.detector).__name__)
-        of_frames = logits.log_softmax(dim=1).unflatten(0, x.shape[:2])
-        return of_frames.logsumexp(dim=1) - math.log(x.shape[1])
+        of_frames = self._chosen(logits.log_softmax(dim=1).unflatten(0, x.shape[:2]))
+        return of_frames.logsumexp(dim=1) - math.log(of_frames.shape[1])
+
+    def _chosen(self, of_frames: Tensor) -> Tensor:
+        """Of the logarithms (N, T, 2) of real and fake, those of the frames that count: (N, k, 2)."""
+        if self.pool == "mean":
+            return of_frames
+        rising, count = (of_frames[..., 1] - of_frames[..., 0]).argsort(dim=1, stable=True), of_frames.shape[1]
+        middle = rising[:, (count - 1) // 2 : count // 2 + 1]
+        chosen = middle if isinstance(self.pool, str) else rising[:, -self.pool :]
+        return of_frames.gather(1, chosen.unsqueeze(2).expand(-1, -1, 2))
 
     def _again_when_backward(self, part: Tensor) -> Tensor:
         return checkpoint(self.detector, part, use_reentrant=False, preserve_rng_state=False)

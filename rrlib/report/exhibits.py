@@ -60,14 +60,19 @@ class Page:
         """How many folders deep the page lies in the book."""
         return {"dataset": 1, "detector": 3, "evaluation": 3}.get(self.notebook, 0)
 
-    def table(self, frame: pd.DataFrame, name: str, caption: str = "", filters: str = "", **shown: str) -> HTML:
+    def table(
+        self, frame: pd.DataFrame, name: str, caption: str = "", filters: str = "", most: int = 1000, **shown: str
+    ) -> HTML:
         """A table with its caption and what made it; `name` is that of the CSV file, `shown` goes to `pages.show`.
 
+        most: rows that the page shows; the CSV file holds all.
         filters: what menus tables.js gives it: "name=column" or "name=column,column=chosen", separated by semicolons.
         """
         if frame.empty:
             return pages.show(frame, **shown)
-        held = str(pages.show(frame, **shown).data)
+        held = str(pages.show(frame.head(most), **shown).data)
+        if len(frame) > most:
+            caption += f" The first {most} of {len(frame)} rows; the CSV file holds all."
         if filters:
             held = f'<div data-filter="{text.html(filters)}">{held}</div>'
         return self.around(held, frame, name, caption)
@@ -133,6 +138,13 @@ class Page:
             f"{f' ({text.html(path.stem)})' if len(there) > 1 else ''}</a>"
             for path in there
         ]
+
+
+def for_print(drawn: Figure, place: Path) -> None:
+    """Write a figure as SVG and as PDF, in its exact size, to `place` with these suffixes; then close it."""
+    for suffix in (".svg", ".pdf"):
+        figures.save(drawn, place.with_suffix(suffix))
+    plt.close(drawn)
 
 
 def code(notebook: str) -> str:

@@ -21,7 +21,7 @@ from rrlib.analysis import linearity, summary
 
 Looks = Mapping[str, dict[str, Any]]
 EPSILON_LABEL = "ε, radius of the attack (share of pixel range)"
-TOLERANCE_LABEL = "τ, tolerance (largest shift that counts as robust)"
+TOLERANCE_LABEL = "τ, tolerance (largest robust shift)"
 RR_LABEL = "RR, robust ratio (upper bound) ↑"
 RA_LABEL = "RA, robust accuracy ↑"
 CURVE = np.linspace(0, 1, 101)  # the tolerances at which a curve RR(τ) is drawn

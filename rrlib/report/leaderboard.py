@@ -69,8 +69,10 @@ def entries(
         "does not detect" if not detects else "not trusted" if (dataset, detector) in distrusted else "trusted"
         for dataset, detector, detects in pairs
     ]
-    order = {name: number for number, name in enumerate([*found.detectors, analysis.WORST_CASE])}
-    return rows.sort_values(["dataset", "detector", "epsilon"], key=lambda column: column.map(order).fillna(column))
+    # as the study names its detectors
+    place = rows["detector"].map({name: number for number, name in enumerate(found.detectors)}).rename("place")
+    order = pd.concat([rows["dataset"], place, rows["epsilon"]], axis=1)
+    return rows.loc[order.sort_values(["dataset", "place", "epsilon"], kind="stable").index].reset_index(drop=True)
 
 
 def board(
@@ -131,8 +133,13 @@ def _gaps(found: study.Study) -> pd.DataFrame:
                     }
                 )
             )
-    columns = ["dataset", "detector", "epsilon", "tightness"]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns).astype({"epsilon": float})
+    return pd.concat(parts, ignore_index=True) if parts else no_gaps()
+
+
+def no_gaps() -> pd.DataFrame:
+    """The gaps of a study of which none was recorded."""
+    names = ["dataset", "detector", "epsilon", "tightness"]
+    return pd.DataFrame(columns=names).astype({"epsilon": float, "tightness": float})
 
 
 def _head(name: str, tolerance: float) -> str:

@@ -83,8 +83,8 @@ def dataset_sentence(dataset: str, frame: pd.DataFrame, noun: str) -> str:
     families = frame.loc[frame["label"] == 1, "family"].fillna("").replace("", pd.NA).nunique()
     named = f", forged in {families} ways" if families else ""
     return (
-        f"**{text.markdown(dataset)} tests detectors on {len(test)} {noun} in {test['group'].nunique()} groups; "
-        f"{int((test['label'] == 1).sum())} of them are fake{named}.** All numbers of the book are of these samples."
+        f"**{text.markdown(dataset)} has {len(test)} test {noun} in {test['group'].nunique()} groups; "
+        f"{int((test['label'] == 1).sum())} of them are fake{named}.** All results on it are of these."
     )
 
 

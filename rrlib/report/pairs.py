@@ -4,7 +4,7 @@ import pandas as pd
 
 from rrlib.analysis import DOES_NOT_HOLD, HOLDS, UNDECIDED
 
-MOST = 60  # rows of a claim that a page shows; its CSV file holds as many
+MOST = 30  # rows of a claim that a page shows; its CSV file holds all
 NAMES = {"dataset": "data set", "epsilon": "ε", "ra": "RA", "rr": "RR"}
 
 
@@ -51,7 +51,7 @@ def filters(rows: pd.DataFrame, epsilon: float) -> str:
 
 
 def evidence(numbers: pd.DataFrame) -> pd.DataFrame:
-    """The rows behind a claim, at most `MOST` of them, with columns named as in the book."""
+    """The rows behind a claim, with columns named as in the book."""
     columns = {name: str(name).replace("_", " ") for name in numbers}
     columns |= {name: said for name, said in NAMES.items() if name in numbers}
     columns |= {
@@ -59,7 +59,7 @@ def evidence(numbers: pd.DataFrame) -> pd.DataFrame:
         for name in numbers
         if (start := str(name).split("_", 1)[0]) in ("ra", "rr") and (rest := str(name).partition("_")[2])
     }
-    return numbers.head(MOST).rename(columns=columns)
+    return numbers.rename(columns=columns)
 
 
 def _both(rows: pd.DataFrame, name: str) -> list[str]:

@@ -46,7 +46,8 @@ def verify(found: study.Study) -> str:
     here = _here(found)
     beside = recorded.compare(here, read())
     line = recorded.said(beside, len(here))
-    if beside.empty or not beside["difference"].any() or not FINDING.is_file():
+    of_default = set(beside["dataset"]) <= set(pd.read_csv(RESULTS)["dataset"])  # whose finding was recorded
+    if beside.empty or not beside["difference"].any() or not FINDING.is_file() or not of_default:
         return line
     same = _without_decimals(finding(found)) == _without_decimals(FINDING.read_text(encoding="utf-8"))
     return f"{line}; the finding is {'the recorded one' if same else f'another than that of {FINDING}'}"

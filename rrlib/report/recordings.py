@@ -203,11 +203,11 @@ def _together(verdicts: Mapping[str, Claim | None]) -> str:
 
     >>> one = Claim("", HOLDS, "", pd.DataFrame())
     >>> _together({"drawn": one, "real": one}), _together({"drawn": one, "real": None})
-    ('It holds on all: drawn, real.', 'It holds on drawn; nothing is said of real.')
+    ('It holds on drawn and real alike.', 'It holds on drawn; nothing is said of real.')
     """
     words = {name: WORDS[claim.verdict] if claim else "" for name, claim in verdicts.items()}
     if len(set(words.values())) == 1 and all(words.values()):
-        return f"It {next(iter(words.values()))} on all: {', '.join(words)}."
+        return f"It {next(iter(words.values()))} on {' and '.join(words)} alike."
     said = [f"it {word} on {name}" if word else f"nothing is said of {name}" for name, word in words.items()]
     return f"{'; '.join(said)[:1].upper()}{'; '.join(said)[1:]}."
 

@@ -33,6 +33,7 @@ TOP: dict[str, Any] = {
     "damage": {kind: list(severities) for kind, severities in damage.USUAL.items()},
     "video": {},
 }
+OWN = ("folder", "frames", "clips")  # kinds of data sets that take `train`
 EPSILON, TOLERANCE, ATTACK = 0.01, 0.1, "pgd"
 
 
@@ -41,7 +42,8 @@ def completed(given: dict[str, Any]) -> dict[str, Any]:
 
     Clips are attacked as images are, unless it says otherwise. The highlight is ε = 0.01, τ = 0.1 and PGD, or what of
     these the study has in the middle of its list or first. The seed of a data set is 0, the `sha256` of weights that of
-    the file as it is now. What is no mapping where one should be stays as it is, for `load` to tell.
+    the file as it is now; where all detectors come trained, data sets of one's own have `train: false`. What is no
+    mapping where one should be stays as it is, for `load` to tell.
 
     >>> completed({"epsilons": [0, 0.05, 0.1]})["highlight"]
     {'epsilon': 0.05, 'tolerance': 0.1, 'attack': 'pgd'}
@@ -55,6 +57,8 @@ def completed(given: dict[str, Any]) -> dict[str, Any]:
         if isinstance(half, dict):
             half["datasets"] = _each(half["datasets"], _dataset)
             half["detectors"] = _each(half["detectors"], _detector)
+            if not _trains(half["detectors"]):
+                half["datasets"] = _each(half["datasets"], _untrained)
     if isinstance(whole["highlight"], dict):
         whole["highlight"] = _highlight(whole) | whole["highlight"]
     return whole
@@ -73,6 +77,16 @@ def _each(named: object, complete: Any) -> Any:
 
 def _dataset(entry: dict[str, Any]) -> dict[str, Any]:
     return {**entry, "seed": entry.get("seed", 0)}
+
+
+def _trains(named: object) -> bool:
+    entries = named.values() if isinstance(named, dict) else ()
+    return any(isinstance(entry, dict) and "training" in entry for entry in entries)
+
+
+def _untrained(entry: dict[str, Any]) -> dict[str, Any]:
+    """Where nothing is trained, all samples of one's own are for calibration and test."""
+    return entry if entry.get("kind") not in OWN or entry.get("layout") else {"train": False, **entry}
 
 
 def _detector(entry: dict[str, Any]) -> dict[str, Any]:

@@ -31,7 +31,10 @@ def in_order(loaded: LoadedDetector, entry: Detector, name: str) -> LoadedDetect
     if not isinstance(entry.labels, tuple) or entry.labels == usual:
         return loaded
     network = loaded.detector.detector if isinstance(loaded.detector, Calibrated) else loaded.detector
-    modality = detectors.architecture(entry.architecture).modality
+    chosen = detectors.architecture(entry.architecture)
+    modality = chosen.modality
+    if getattr(chosen, "of_frames", ""):  # the classes are those of the detector that is asked about each frame
+        network, modality = network.get_submodule("detector"), "image"
     try:
         detectors.swap_classes(network, entry.input_size, modality, str(entry.weights))
     except InputError as error:

@@ -11,7 +11,7 @@ from typing import Any
 from rrlib import attacks, entries
 from rrlib.attacks import Rule
 from rrlib.datasets import Kind, definition
-from rrlib.detectors import PRECISIONS
+from rrlib.detectors import PRECISIONS, built_in
 from rrlib.detectors import catalogue as detectors
 from rrlib.devices import DEVICES
 from rrlib.errors import InputError
@@ -269,7 +269,7 @@ def _detector_of(entry: dict[str, Any], where: str, sources: Iterable[Source]) -
         raise InputError(f"{where}: weights and sha256 go together; `sha256sum FILE` prints what to write")
     size = entries.whole(entry["input_size"], f"{where}.input_size", 1, LARGEST_SIZE)
     labels = entry.get("labels")
-    if labels is not None and architecture in detectors.ARCHITECTURES:
+    if labels is not None and isinstance(architecture, str) and built_in(architecture):
         labels = _order(labels, where, "weights" in entry)
     if not model_awaited(architecture, sources):
         detectors.check(architecture, size, where, None if isinstance(labels, tuple) else labels)

@@ -17,7 +17,7 @@ from typing import Any
 import pandas as pd
 
 from rrlib import files
-from rrlib.datasets import manifest
+from rrlib.datasets import manifest, traces
 from rrlib.errors import InputError, parsing
 from rrlib.evaluation import probe, tables
 from rrlib.study import paths
@@ -37,7 +37,8 @@ class Recorded:
 
     results: all result tables below each other; damage: a severity in the place of ε; transfer: with the column
     `source`; probes: by (data set, detector); these three may be empty. samples: dataset, sample, label, group and
-    sha256 of the image file; about: commit, versions, processor and date of the record.
+    sha256 of the image file; traces: what the files alone tell, or None (`datasets.traces`); about: commit, versions,
+    processor and date of the record.
     """
 
     study: Study
@@ -46,6 +47,7 @@ class Recorded:
     transfer: pd.DataFrame
     probes: dict[tuple[str, str], pd.DataFrame]
     samples: pd.DataFrame
+    traces: pd.DataFrame | None
     about: dict[str, Any]
 
 
@@ -132,14 +134,15 @@ def _processor() -> str:
 def write(study: Study, folder: Path, said: Mapping[str, Any]) -> list[Path]:
     """Write what the stages of a study left in outputs/ to `folder`, and what is `said` of it; the files.
 
-    Result tables must be there; damage, transfer and trust are written where all their stages have run. Raises
+    Result tables must be there; damage and transfer are written where all their stages have run, and every look that
+    `trust` took, be it of one fold alone. Raises
     InputError for a result table that is absent.
     """
     results = [tables.read(paths.table_path(cell)) for cell in study.cells()]
     ran = {
         DAMAGE: all(paths.damage_path(*pair).is_file() for pair in study.pairs()),
         TRANSFER: all(paths.transfer_path(*pair).is_file() for pair in study.pairs()),
-        TRUST: all(paths.probe_path(*pair).is_file() for pair in study.pairs()),
+        TRUST: any(paths.probe_path(*pair).is_file() for pair in study.pairs()),
     }
     samples = []
     for name in study.datasets:
@@ -152,13 +155,17 @@ def write(study: Study, folder: Path, said: Mapping[str, Any]) -> list[Path]:
         seen = _below(list(read_transfer(study).values()))
         tables.write(folder / TRANSFER, seen.assign(attack=seen["source"]))  # all are of one attack, the highlighted
     if ran[TRUST]:
-        probes = [read_probe(*pair) for pair in study.pairs()]
+        probes = [read_probe(*pair) for pair in study.pairs() if paths.probe_path(*pair).is_file()]
         looks = [probe.to_json(each, {str(key): value for key, value in each.attrs.items()}) for each in probes]
         files.write_text(folder / TRUST, json.dumps(looks) + "\n")
     with files.whole(folder / SAMPLES) as unfinished:
         pd.concat(samples).sort_values(["dataset", "sample"]).to_csv(unfinished, index=False, lineterminator="\n")
+    first = paths.dataset_folder(next(iter(study.datasets))) / traces.NAME  # of all splits, so of every fold
+    if first.is_file():
+        files.write_text(folder / traces.NAME, first.read_text(encoding="utf-8"))
     files.write_text(folder / ABOUT, json.dumps(dict(said), indent=1, sort_keys=True) + "\n")
-    return [folder / name for name in (ABOUT, RESULTS, SAMPLES, *(name for name, there in ran.items() if there))]
+    names = (ABOUT, RESULTS, SAMPLES, traces.NAME, *ran)
+    return [folder / name for name in names if (folder / name).is_file()]
 
 
 def read(name: str) -> Recorded:
@@ -173,6 +180,7 @@ def read(name: str) -> Recorded:
         transfer=seen.assign(source=seen["attack"], attack=study.highlight.attack) if len(seen) else seen,
         probes=_probes(folder / TRUST, names) if (folder / TRUST).is_file() else {},
         samples=samples_of(name).replace({"dataset": names}),
+        traces=traces.read(folder),
         about=_json(folder / ABOUT),
     )
 

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from rrlib.attacks import Clean, rule, sweep
+from rrlib.attacks.refining import _size, refined
 from rrlib.attacks.schedules import Iterate, apgd, checkpoints, start
 from rrlib.detectors.catalogue import build
 from rrlib.errors import InputError
@@ -58,6 +59,49 @@ def test_a_longer_search_gains_little():
     long = shifts(detector, x, labels, 0.005, steps=40, schedule="apgd")
     assert (short - long).max() < 1e-3
     assert (long - short).mean() < 0.02
+
+
+@pytest.mark.parametrize("architecture", ["resnet", "meso4"])
+def test_refining_only_adds_and_comes_near_a_longer_search(architecture):
+    detector, (x, labels) = Used(architecture).eval(), batch()
+    plain, refined = (shifts(detector, x, labels, 0.01, refine=more) for more in (0, 12))
+    longer = shifts(detector, x, labels, 0.01, steps=40, schedule="apgd")
+    assert (refined >= plain).all()
+    assert (longer - plain).mean() > 0.005
+    assert (longer - refined).mean() < (longer - plain).mean() / 2
+
+
+def test_what_is_saturated_is_left_where_it_is():
+    detector, (x, labels) = Used("resnet").eval(), batch()
+    with torch.no_grad():
+        p = detector(x).softmax(1)[:, 1]
+    plain, refined = (
+        next(iter(sweep(rule("shift", refine=more), detector, x, labels, [0.05]))).images for more in (0, 6)
+    )
+    with torch.no_grad():
+        left = torch.maximum(p, 1 - p) - (detector(plain).softmax(1)[:, 1] - p).abs()
+    same = (plain == refined).flatten(1).all(1)
+    assert (left < 1e-3).any()
+    assert same[left < 1e-3].all()
+
+
+def test_the_label_plays_no_part_in_refining():
+    detector, (x, labels) = Used("resnet").eval(), batch()
+    one, other = (
+        next(iter(sweep(rule("shift", refine=5), detector, x, each, [0.005]))).images for each in (labels, 1 - labels)
+    )
+    assert torch.equal(one, other)
+
+
+def test_a_refined_way_reaches_the_corner_at_once_and_its_steps_shrink_to_a_hundredth_of_the_radius():
+    detector, (x, labels) = Affine(), batch()
+    inside = 0.4 + 0.2 * x  # away from 0 and 1
+    clean = Clean(detector, inside, labels)
+    sign = torch.where(labels == 1, -1.0, 1.0).double()  # up z, whatever the label
+    seen = [each.images.clone() for each in refined(clean, 0.1, 5, sign, inside)]
+    up = detector.weight.sign().view(1, 3, 32, 32)
+    assert all(torch.allclose(each, inside + 0.1 * up, rtol=0, atol=1e-12) for each in seen)
+    assert [round(_size(number, 5), 4) for number in (1, 5)] == [2.0, 0.01]
 
 
 class Affine(nn.Module):
@@ -123,10 +167,13 @@ def test_the_checkpoints_are_those_of_the_paper():
     assert checkpoints(1) == [1]
 
 
-@pytest.mark.parametrize("name", ["shift", "square"])
-def test_a_sample_is_attacked_alike_bit_for_bit_whoever_stands_beside_it(name):
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("shift", {"schedule": "apgd", "steps": 20}), ("shift", {"refine": 6}), ("square", {"queries": 40})],
+)
+def test_a_sample_is_attacked_alike_bit_for_bit_whoever_stands_beside_it(name, options):
     detector, (x, labels) = Used("resnet").eval(), batch()
-    attack = rule(name, **({"schedule": "apgd", "steps": 20} if name == "shift" else {"queries": 40}))
+    attack = rule(name, **options)
     (together,) = sweep(attack, detector, x, labels, [0.01], seed=5)
     for rows in (torch.arange(12).flip(0), torch.tensor([3, 3, 7, 7, 1, 1, 0, 2, 4, 5, 6, 8])):
         (other,) = sweep(attack, detector, x[rows], labels[rows], [0.01], seed=5, samples=rows)

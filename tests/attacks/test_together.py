@@ -33,6 +33,8 @@ MIXED = {
     "shift, one batch": rule("shift", steps=4, one_batch=True),
     "shift, apgd": rule("shift", steps=4, schedule="apgd"),
     "shift, apgd, two starts": rule("shift", steps=4, schedule="apgd", restarts=2),
+    "shift, refined": rule("shift", steps=4, refine=4),
+    "shift, refined, one batch": rule("shift", steps=4, refine=3, one_batch=True),
     "square": rule("square", queries=5),
     "noise": rule("noise"),
     "fgsm": rule("fgsm"),
@@ -128,6 +130,49 @@ def test_beside_a_shift_of_as_many_steps_the_four_others_cost_nothing():
     assert asked(FIVE) == asked({"shift": FIVE["shift"]}) == (1 + 5 * 19, 5 * 4)
 
 
+def sure(bias: float) -> nn.Module:
+    """A linear detector that is sure of real where `bias` is far below 0."""
+
+    class Line(nn.Module):
+        def forward(self, x):
+            z = 4 * (x.flatten(1).mean(1) - 0.5) + bias
+            return torch.stack([torch.zeros_like(z), z], dim=1)
+
+    return Line()
+
+
+@pytest.mark.parametrize(("bias", "ways"), [(0.0, 2), (-8.0, 1)])
+def test_a_right_sample_whose_other_way_cannot_win_is_spared_it(bias, ways):
+    x, labels = (
+        torch.full((6, 3, 32, 32), 0.5),
+        torch.zeros(6, dtype=torch.long),
+    )  # all real, so that the ascent raises p from near 0
+    detector = Counted(sure(bias))
+    # from p = 3e-4 a z higher by 2 gains more than all that is left below; from p = ½ it does not
+    list(sweep_together({"shift": rule("shift", steps=4), "pgd": rule("pgd", steps=4)}, detector, x, labels, [1.0]))
+    assert detector.gradients == 6 * (1 + 1 + ways * 3)
+    assert work_together([rule("shift", steps=4)], 1).at_most
+
+
+def test_refining_asks_nothing_of_who_is_saturated_or_linear():
+    x, labels = batch()
+    for detector in (sure(0.0), nn.Sequential(sure(0.0), nn.Linear(2, 2, bias=False).requires_grad_(False))):
+        plain, refined = (Counted(detector), Counted(detector))
+        for counted, more in ((plain, 0), (refined, 9)):
+            list(sweep_together({"": rule("shift", steps=4, refine=more)}, counted, x, labels, [0.05]))
+        assert plain.gradients == refined.gradients
+
+
+def test_refining_costs_no_more_than_it_says():
+    rules = {"shift": rule("shift", steps=4, refine=4), "pgd": rule("pgd", steps=4)}
+    detector, (x, labels) = Counted(used()), batch()
+    list(sweep_together(rules, detector, x, labels, EPSILONS[:3]))
+    work = work_together(rules.values(), 3)
+    assert (work.gradients, work.forwards, work.at_most) == (1 + 3 * (7 + 8), 3 * 6, True)
+    assert detector.gradients <= len(x) * work.gradients
+    assert detector.forwards <= len(x) * work.forwards
+
+
 def test_fewer_restarts_are_part_of_more():
     many = {"shift": rule("shift", steps=4, restarts=3)}
     assert asked(many | {"pgd": rule("pgd", steps=4), "cw": rule("cw", steps=4, restarts=2)}) == asked(many)
@@ -151,7 +196,8 @@ TOGETHER = [
     PAPER,
     FIVE,
     {"noise": rule("noise")},
-    {name: MIXED[name] for name in MIXED if "batch" not in name and name not in ("torchattacks", "cw_l2")},
+    {name: each for name, each in MIXED.items() if name not in ("torchattacks", "cw_l2") and "batch" not in name}
+    | {"shift, refined": rule("noise")},
     {"one": rule("pgd", steps=4, restarts=2), "other": rule("cw", steps=4)},
     {"one": rule("cw", steps=3), "other": rule("cw", steps=4)},
     {"one": rule("square", queries=3), "other": rule("square", queries=4)},
@@ -232,7 +278,9 @@ class Sum(nn.Module):
         return torch.stack([torch.zeros_like(z), z], dim=1)
 
 
-@pytest.mark.parametrize("name", ["fgsm", "pgd", "cw", "shift", "shift, from x", "shift, apgd", "pgd, from x", "cw_l2"])
+@pytest.mark.parametrize(
+    "name", ["fgsm", "pgd", "cw", "shift", "shift, from x", "shift, apgd", "shift, refined", "cw_l2"]
+)
 def test_a_gradient_that_is_one_number_for_all_pixels_is_followed(name):
     x, epsilon = torch.full((2, 3, 8, 8), 0.5), 0.05
     labels = torch.tensor([0, 1])

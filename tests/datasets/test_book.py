@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from rrlib.datasets import crops, images, manifest, video
+from rrlib.datasets import crops, folds, images, manifest, video
 from rrlib.datasets.synthetic import clip_forgery, motion, plan
 from rrlib.datasets.synthetic.forgery import FAMILIES
 
@@ -22,6 +22,7 @@ def identities(count: int) -> int:
 
 # a sentence of the page, and the numbers of the code that belong in its gaps
 SAID = {
+    "{} % of the other images are for validation": [100 * folds.VALIDATION],
     "An identity has {} images for training": [plan.SHOTS_PER_IDENTITY["train"]],
     "The {} test images have {}, the {} test clips {}.": [
         TEST_IMAGES,

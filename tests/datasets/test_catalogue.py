@@ -167,7 +167,7 @@ def test_a_data_set_of_images_has_no_clip_report(tmp_path):
         (
             {"length": 8},
             " has the options frames, length, seed, source; the kind clips takes crop, frames, group, layout, "
-            "on_error, seed, source, stride",
+            "on_error, seed, source, stride, train",
         ),
     ],
 )

@@ -10,6 +10,7 @@ from PIL import Image
 
 from rrlib import files
 from rrlib.datasets import catalogue, folder, manifest
+from rrlib.datasets.left_out import LeftOut
 from rrlib.errors import InputError
 
 
@@ -258,7 +259,7 @@ def test_no_manifest_is_left_when_the_images_have_become_unusable(faces, tmp_pat
         (
             {"kind": "folder", "source": "x", "sede": 0},
             "params.yaml: datasets.mine has the options sede, source; "
-            "the kind folder takes fold, group, layout, on_error, seed, source",
+            "the kind folder takes fold, group, layout, on_error, seed, source, train",
         ),
         (
             {"kind": "synthetic"},
@@ -295,3 +296,57 @@ def test_real_faces_are_split_evenly(real, tmp_path):
     prepare(real / "faces", tmp_path)
     counts = manifest.read(tmp_path).groupby(["split", "label"]).size().unstack()
     assert counts.loc[["train", "validation", "test"]].to_numpy().tolist() == [[120, 120], [30, 30], [50, 50]]
+
+
+def numbered(faces: Path, *places: str, videos: int = 8) -> Path:
+    """Two images of each of some videos in each place, named VIDEO_FRAME.png; videos are other ones in each split."""
+    for number, place in enumerate(places):
+        first = 100 * (number // 2)
+        for video in range(first, first + videos):
+            for frame in range(2):
+                target = faces / place / f"{video:03}_{frame:03}.png"
+                target.parent.mkdir(parents=True, exist_ok=True)
+                grey = (video * 31 + frame * 7 + number * 101) % 256
+                Image.new("RGB", (8, 8), (grey, video % 256, number)).save(target)
+    return faces
+
+
+@pytest.mark.parametrize("classes", [("real", "fake"), ("0_real", "1_fake")])
+def test_without_training_a_test_folder_calibrates_too_and_no_video_is_cut(tmp_path, classes):
+    places = [f"{split}/{name}" for split in ("train", "test") for name in classes]
+    left_out = LeftOut()
+    frame = folder.read(numbered(tmp_path / "faces", *places), 0, left_out=left_out, train=False)
+    assert set(frame["split"]) == {"validation", "test"}
+    assert frame["path"].str.startswith("test/").all()
+    assert (frame.groupby("group")["split"].nunique() == 1).all()
+    assert frame["group"].nunique() == 8
+    said = " ".join(left_out.report()["notes"])
+    assert "32 images of the training split were left out: no detector of this study is trained" in said
+    assert "Groups of the test split were dealt out over validation, which calibrates, and test." in said
+
+
+def test_without_training_a_source_without_splits_is_all_used(tmp_path):
+    frame = folder.read(numbered(tmp_path / "faces", "real", "fake"), 0, train=False)
+    assert len(frame) == 32
+    assert frame.groupby("split")["group"].nunique().to_dict() == {"validation": 3, "test": 5}
+
+
+def test_without_training_a_training_split_alone_is_as_good_as_none(tmp_path):
+    frame = folder.read(numbered(tmp_path / "faces", "train/real", "train/fake"), 0, train=False)
+    assert (len(frame), set(frame["split"])) == (32, {"validation", "test"})
+
+
+def test_without_training_splits_for_both_other_purposes_stay_as_they_are(tmp_path):
+    places = [f"{split}/{name}" for split in ("train", "validation", "test") for name in ("real", "fake")]
+    frame = folder.read(numbered(tmp_path / "faces", *places), 0, train=False)
+    assert all(path.startswith(split) for path, split in zip(frame["path"], frame["split"], strict=True))
+    assert set(frame["split"]) == {"validation", "test"}
+
+
+def test_without_training_a_list_without_splits_is_all_used(tmp_path):
+    faces = numbered(tmp_path / "faces", "real", "fake")
+    rows = [f"{path.relative_to(faces)},{int('fake' in path.parts)},{path.stem[:3]}" for path in faces.rglob("*.png")]
+    (faces / "manifest.csv").write_text("\n".join(["path,label,group", *rows]) + "\n")
+    frame = folder.read(faces, 0, train=False)
+    assert (len(frame), set(frame["split"])) == (32, {"validation", "test"})
+    assert (frame.groupby("group")["split"].nunique() == 1).all()

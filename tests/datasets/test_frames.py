@@ -219,7 +219,7 @@ def test_with_crop_the_images_are_the_faces(real, tmp_path):
         (
             {"length": 8},
             " has the options frames, length, seed, source; the kind frames takes crop, frames, group, layout, "
-            "on_error, seed, source, stride",
+            "on_error, seed, source, stride, train",
         ),
     ],
 )

@@ -240,3 +240,63 @@ def test_one_logit_per_frame_is_refused_with_the_remedy():
     with pytest.raises(InputError, match=re.escape("Sequential returned one logit per sample (shape (10, 1))")):
         FrameMean(one)(clips(2, 5))
     assert FrameMean(OneLogit(one))(clips(2, 5)).shape == (2, 2)
+
+
+def of_each_frame(detector: FrameMean, x: torch.Tensor) -> torch.Tensor:
+    """P(fake) of each frame (N, T), by the detector of images itself."""
+    return detector.detector(x.flatten(0, 1)).softmax(dim=1)[:, 1].unflatten(0, x.shape[:2])
+
+
+@pytest.mark.parametrize("frames", [1, 4, 5, 8])
+@pytest.mark.parametrize(
+    ("pool", "expected"),
+    [
+        ("mean", lambda p: p.mean(dim=1)),
+        ("median", lambda p: p.quantile(0.5, dim=1)),
+        ("top1", lambda p: p.amax(dim=1)),
+        ("top3", lambda p: p.sort(dim=1).values[:, -3:].mean(dim=1)),
+    ],
+)
+def test_a_clip_is_pooled_from_its_frames_as_its_name_says(pool, expected, frames):
+    detector = settled(f"frame-{pool}-resnet")
+    x = clips(3, frames)
+    assert torch.allclose(detector(x).softmax(dim=1)[:, 1], expected(of_each_frame(detector, x)), atol=1e-6)
+
+
+def test_only_frames_that_count_have_a_gradient():
+    touched = (margin_gradient(settled("frame-top3-resnet"), clips(2, 9)).flatten(2) != 0).any(dim=2)
+    assert touched.sum(dim=1).tolist() == [3, 3]
+
+
+@pytest.mark.parametrize("pool", ["median", "top3"])
+def test_weights_of_a_detector_of_images_serve_clips(tmp_path, pool):
+    of_images = build("resnet", 32, seed=3).eval()
+    path = tmp_path / "images.safetensors"
+    checkpoints.save(path, of_images, {"architecture": "resnet", "input_size": 32, "temperature": 2.0})
+    loaded = load(path, f"frame-{pool}-resnet", 32)
+    assert loaded.metadata == {"architecture": f"frame-{pool}-resnet", "input_size": 32}
+    assert all(torch.equal(a, b) for a, b in zip(loaded.detector.parameters(), of_images.parameters(), strict=True))
+    again = tmp_path / "clips.safetensors"
+    checkpoints.save(again, loaded.detector, loaded.metadata | {"temperature": 1})
+    x = clips(2, 5)
+    assert torch.equal(load(again, f"frame-{pool}-resnet").detector(x), loaded.detector(x))
+
+
+def test_published_weights_serve_clips(real):
+    path = real / "mesonet/weights/Meso4_DF.h5"
+    loaded = load(path, "frame-median-meso4", 256)
+    x = clips(1, 3, 256)
+    of_frames = load(path, "meso4").detector(x[0]).softmax(dim=1)[:, 1]
+    assert torch.allclose(loaded.detector(x).softmax(dim=1)[0, 1], of_frames.median(), atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["frame-mode-resnet", "frame-top0-resnet", "frame-mean-resnet3d", "frame-mean-nope"])
+def test_what_cannot_be_pooled_is_not_known(name):
+    with pytest.raises(InputError, match=f"{name} is not known; choose from meso4, .*, frame-top3-NAME, "):
+        build(name, 32, seed=0)
+
+
+@pytest.mark.parametrize("pool", ["sum", 0, True, 1.5])
+def test_a_way_to_pool_is_one_of_three(pool):
+    with pytest.raises(InputError, match=re.escape(f"pool is {pool!r}; it is mean, median, or a whole number ≥ 1")):
+        FrameMean(ResNet(32), pool=pool)

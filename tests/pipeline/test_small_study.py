@@ -1,15 +1,20 @@
 """The whole path, small: a temporary clone, `dvc repro` with tiny parameters, its tables, figure and book."""
 
+import base64
+import hashlib
+import json
 import re
+import shlex
 import sys
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
+import yaml
 from bs4 import BeautifulSoup
 from small import FEW, SAMPLES, cells, change, first_table, hashes, run, stages_run, table
 
-from rrlib.report import card_files
+from rrlib.report import book, card_files
 
 pytestmark = pytest.mark.slow
 EACH = pytest.mark.parametrize("cell", cells(), ids="-".join)
@@ -58,18 +63,16 @@ def test_without_frames_of_videos_no_page_has_a_second_level(study):
 
 
 def test_the_book_says_whether_rr_is_closer_to_linear_on_video(study):
-    for page in ("linearity", "index"):
+    for page in ("linearity", "claims"):
         assert "closer to linear in the tolerance on video" in (study / f"outputs/book/{page}.html").read_text()
 
 
 def test_pages_with_drawn_data_say_so(study):
-    single = [
-        study / f"outputs/book/{name}.html"
-        for name in ("index", "figure1", "linearity", "choose", "damage", "transfer", "drawn-and-real")
-    ]
+    drawn = [name for name in book.SINGLE if name != "faces"]  # which are photographs
+    single = [study / f"outputs/book/{name}.html" for name in drawn]
     made = "outputs/book/detectors/*/*/*.html"
     pages = [*study.glob("outputs/book/datasets/*.html"), *study.glob(made), *single]
-    assert len(pages) == 2 + (2 + 4) + (1 + 2) + 7
+    assert len(pages) == 2 + (2 + 4) + (1 + 2) + len(drawn)
     assert all("Synthetic data." in page.read_text() for page in pages)
 
 
@@ -79,6 +82,76 @@ def test_every_detector_has_a_whole_card_in_the_book(study):
         (link,) = html.select('a[href$="-card.yaml"]')
         card = card_files.read(page_of(study, dataset, detector, "detector").parent / link["href"])
         assert (card["detector"]["dataset"], card["detector"]["name"]) == (dataset, detector)
+
+
+def exhibits(study: Path, page: str) -> list[BeautifulSoup]:
+    """What stands on a page of the book with a line that says how it was made."""
+    return BeautifulSoup((study / f"outputs/book/{page}.html").read_text(), "html.parser").select("div.exhibit")
+
+
+def csv_of(exhibit: BeautifulSoup) -> str | None:
+    """The table that a reader of the book can take away as a CSV file."""
+    link = exhibit.select_one('.made a[href^="data:text/csv;base64,"]')
+    return link and base64.b64decode(link["href"].partition(",")[2]).decode()
+
+
+PAGES = ["figure1", "compare", "damage", "detectors/synthetic/resnet/pgd"]
+
+
+def test_ten_numbers_of_the_book_lead_to_the_command_that_gives_them_again(study):
+    followed = 0
+    for page in PAGES:
+        before = [csv_of(exhibit) for exhibit in exhibits(study, page)]
+        commands = {exhibit.select_one(".made pre").get_text().strip() for exhibit in exhibits(study, page)}
+        (command,) = commands
+        again = run(*shlex.split(command), folder=study)
+        assert again.returncode == 0, again.stderr
+        notebook = json.loads((study / f"outputs/notebooks/{page}.ipynb").read_text())
+        held = "".join(
+            "".join(o.get("data", {}).get("text/html", "")) for c in notebook["cells"] for o in c.get("outputs", [])
+        )
+        for written in filter(None, before):
+            assert base64.b64encode(written.encode()).decode() in held
+            numbers = re.findall(r"\d\.\d+", written)[:3]
+            followed += len(numbers)
+    assert followed >= 10
+
+
+def test_a_line_below_every_table_and_figure_names_its_stage_and_its_tables_as_they_are(study):
+    stages = set(yaml.safe_load((study / "dvc.lock").read_text())["stages"])
+    found = 0
+    for page in study.glob("outputs/notebooks/**/*.ipynb"):
+        name = page.relative_to(study / "outputs/notebooks").with_suffix("").as_posix()
+        for exhibit in exhibits(study, name):
+            stage, *inputs = [code.get_text() for code in exhibit.select(".made p > code, .made li > code")]
+            assert stage in stages
+            for path, digest in zip(inputs[::2], inputs[1::2], strict=True):
+                assert hashlib.sha256((study / path).read_bytes()).hexdigest().startswith(digest.rstrip("…"))
+            found += 1
+    assert found > 40
+
+
+def test_every_link_below_a_table_or_figure_leads_to_a_file(study):
+    for page in study.glob("outputs/book/**/*.html"):
+        for link in BeautifulSoup(page.read_text(), "html.parser").select(".made a"):
+            if not link["href"].startswith("data:"):
+                assert (page.parent / link["href"]).is_file(), f"{page.name}: {link}"
+
+
+def test_figures_have_texts_in_place_of_pictures_and_one_is_there_for_print(study):
+    for name in ("index", "figure1", "detectors/synthetic/resnet/pgd"):
+        html = BeautifulSoup((study / f"outputs/book/{name}.html").read_text(), "html.parser")
+        texts = [image["alt"] for image in html.select("main img") if "_images" in image["src"]]
+        assert texts
+        assert all(len(text) > 40 and "svg" not in text for text in texts)
+    assert (study / "outputs/figures/figure1.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_the_first_thing_on_every_page_of_the_study_is_a_sentence_in_bold(study):
+    for page in study.glob("outputs/notebooks/**/*.ipynb"):
+        name = page.relative_to(study / "outputs/notebooks").with_suffix(".html").as_posix()
+        title = BeautifulSoup((study / "outputs/book" / name).read_text(), "html.parser").select_one("main h1")
+        assert title.find_next("p").find("strong"), name
 
 
 def test_nothing_changed_means_nothing_runs(study):
@@ -107,6 +180,9 @@ TOLD = {
     "results",
     "cards",
     "figure1",
+    "claims",
+    "compare",
+    "evaluations",
     "linearity",
     "choose",
     "drawn-and-real",

@@ -1,25 +1,9 @@
 """The tables of decisions, from a worst case by hand."""
 
-import pandas as pd
+from drawn import results
 
 from rrlib import analysis
 from rrlib.report import board
-
-
-def results(groups: int = 160) -> pd.DataFrame:
-    """A sure detector that nothing moves, and one that is pushed over its threshold."""
-    rows = []
-    for detector, pushed in (("firm", 0.9), ("soft", 0.4)):
-        for sample in range(2 * groups):
-            label = sample % 2
-            for epsilon, p_fake in ((0.0, 0.9), (0.1, pushed)):
-                p_clean, p_attacked = (p if label else 1 - p for p in (0.9, p_fake))
-                rows.append(
-                    ["d", detector, "pgd", epsilon, f"s{sample}", f"g{sample // 2}", label, p_clean, p_attacked]
-                )
-    names = ["dataset", "detector", "attack", "epsilon", "sample", "group", "label", "p_clean", "p_attacked"]
-    table = pd.DataFrame(rows, columns=names)
-    return table.assign(shift=(table["p_attacked"] - table["p_clean"]).abs(), linf=table["epsilon"], gradient=True)
 
 
 def test_the_board_shows_what_is_left_and_the_band_of_each_detector():

@@ -407,7 +407,8 @@ OFTEN = "1000000 is the most"
         (
             "datasets.faces.source",
             ABSENT,
-            "datasets.faces has the options seed; the kind folder takes fold, group, layout, on_error, seed, source",
+            "datasets.faces has the options seed; the kind folder takes fold, group, layout, on_error, seed, source, "
+            "train",
         ),
         # other things where mappings are needed
         ("highlight", [1], "highlight holds [1]; it holds the keys epsilon, tolerance, attack"),

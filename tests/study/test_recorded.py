@@ -79,6 +79,7 @@ def test_folds_are_read_as_one_data_set_in_which_each_image_was_tested_once(here
     assert clean["sample"].nunique() == len(clean) == 24
     assert list(found.probes) == [("tiny", "net")]
     assert set(found.transfer["source"]) == {"net"}
+    assert sorted(found.traces["sample"]) == sorted(found.samples["sample"])
     assert set(found.transfer["attack"]) == {"pgd"}
 
 

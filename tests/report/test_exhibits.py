@@ -1,0 +1,111 @@
+"""A table or a figure on a page says what made it, and can be taken away."""
+
+import base64
+import hashlib
+import io
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import pytest
+import yaml
+from bs4 import BeautifulSoup
+
+from rrlib import study
+from rrlib.report import downloads, exhibits, figures
+from rrlib.report.notebooks import PDF, SVG
+
+ROOT = Path(__file__).resolve().parents[2]
+FRAME = pd.DataFrame({"detector": ["a", "<b>"], "RA": [0.123456789, 1.0]})
+
+
+@pytest.fixture(scope="module")
+def found():
+    return study.load()
+
+
+@pytest.fixture
+def page(found, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for path in (Path("outputs/tables/d/f/pgd.parquet"), Path("notebooks/evaluation.ipynb")):
+        path.parent.mkdir(parents=True)
+    Path("outputs/tables/d/f/pgd.parquet").write_bytes(b"table")
+    Path("notebooks/evaluation.ipynb").write_bytes((ROOT / "notebooks/evaluation.ipynb").read_bytes())
+    names = {"dataset": "d", "detector": "f", "attack": "pgd"}
+    return exhibits.Page(found, "evaluation", (Path("outputs/tables/d/f/pgd.parquet"),), names)
+
+
+def test_every_notebook_has_a_stage_that_exists(found):
+    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+    for notebook in (ROOT / "notebooks").glob("*.ipynb"):
+        names = {"dataset": "d", "detector": "f"} if notebook.stem in ("detector", "evaluation") else {}
+        names = {"dataset": "d"} if notebook.stem == "dataset" else names
+        stage = exhibits.Page(found, notebook.stem, (), names).stage
+        assert f"notebooks/{notebook.name}" in stages[stage.split("@")[0]]["deps"]
+
+
+def test_the_stage_of_a_page_of_clips_is_that_of_video(found):
+    (dataset, *_) = found.video.datasets
+    (detector, *_) = found.video.detectors
+    page = exhibits.Page(found, "evaluation", (), {"dataset": dataset, "detector": detector, "attack": "pgd"})
+    assert page.stage == f"pages-video@{dataset}-{detector}"
+    assert page.command == f"dvc repro --force --single-item pages-video@{dataset}-{detector}"
+
+
+def test_below_a_table_stand_its_stage_its_command_the_hash_of_its_source_and_its_files(page):
+    html = BeautifulSoup(page.table(FRAME, "shares", "What is <left>.").data, "html.parser")
+    assert html.select_one(".caption").get_text() == "What is <left>."
+    made = html.select_one(".made")
+    assert made.select_one("pre").get_text() == "dvc repro --force --single-item pages@d-f"
+    digest = hashlib.sha256(b"table").hexdigest()[:12]
+    assert made.select_one("li").get_text() == f"outputs/tables/d/f/pgd.parquet, SHA-256 {digest}…"
+    csv, parquet = made.select("a")
+    assert csv["download"] == "shares.csv"
+    held = pd.read_csv(io.BytesIO(base64.b64decode(csv["href"].partition(",")[2])))
+    assert held["RA"].tolist() == [0.123457, 1.0]
+    assert held["detector"].tolist() == ["a", "<b>"]
+    assert parquet["href"] == "../../../tables/tables/d/f/pgd.parquet"
+    assert downloads.in_book(page.inputs[0]) == parquet["href"].removeprefix("../../../")
+
+
+def test_of_a_long_table_the_page_shows_the_first_rows_and_the_file_holds_all(page):
+    html = BeautifulSoup(page.table(FRAME, "shares", "Shares.", most=1).data, "html.parser")
+    assert len(html.select("tbody tr")) == 1
+    assert html.select_one(".caption").get_text() == "Shares. The first 1 of 2 rows; the CSV file holds all."
+    assert len(base64.b64decode(html.select_one(".made a")["href"].partition(",")[2]).splitlines()) == 3
+
+
+def test_an_empty_table_is_a_word(page):
+    assert page.table(FRAME.head(0), "none", empty="Nowhere.").data == "<p>Nowhere.</p>"
+
+
+def test_a_figure_has_its_caption_as_alternative_text_and_is_closed(page, monkeypatch):
+    shown = []
+    monkeypatch.setattr(exhibits, "display", lambda *what, **more: shown.append((what, more)))
+    figures.set_style()
+    page.figures({"left": plt.figure(), "right": plt.figure()}, "What it shows.", pdf=True)
+    assert plt.get_fignums() == []
+    *panels, ((line,), _) = shown
+    for title, ((bundle,), more) in zip(("left", "right"), panels, strict=True):
+        assert bundle[SVG].lstrip().startswith("<?xml")
+        assert base64.b64decode(bundle[PDF]).startswith(b"%PDF")
+        assert more["metadata"][SVG]["alt"] == f"{title}. What it shows."
+    links = BeautifulSoup(line.data, "html.parser").select("a.take")
+    assert [(link["data-form"], link["data-back"]) for link in links] == [
+        ("svg", "2"), ("svg", "1"), ("pdf", "2"), ("pdf", "1")
+    ]  # fmt: skip
+
+
+def test_the_end_of_a_page_holds_its_code_and_the_command_with_its_parameters(page):
+    html = BeautifulSoup(page.closing({"seed": 0}).data, "html.parser")
+    again, notebook, *_ = (block.get_text() for block in html.select("pre"))
+    assert again == page.command
+    assert notebook == "python -m rrlib notebook evaluation page.ipynb dataset=d detector=f attack=pgd"
+    record, code = html.select("details")
+    assert "seed" in record.get_text()
+    assert "the_study = study.load()" in code.get_text()
+
+
+def test_equal_pages_are_equal_bytes(page):
+    assert page.table(FRAME, "x").data == page.table(FRAME, "x").data
+    assert page.closing({}).data == page.closing({}).data

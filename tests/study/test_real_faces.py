@@ -1,0 +1,50 @@
+"""The record of real faces against the faces themselves, where they lie beside the project."""
+
+from pathlib import Path
+
+import pytest
+
+from rrlib.study import again, recorded
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch) -> Path:
+    """A folder in which the study is what it is in the repository, with an outputs/ of its own."""
+    for name in ("data", "params.faces.yaml", "params.faces-published.yaml"):
+        (tmp_path / name).symlink_to(REPOSITORY / name)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("pair", [("faces-1", "resnet"), ("faces-2", "resnet-madry"), ("faces-3", "meso4")])
+def test_a_part_of_the_record_is_measured_again_within_a_hundredth(here, real, pair):
+    (look,) = again.measure_again("faces", real / "faces", 8, pair)
+    assert look.samples == 8
+    assert look.compared["difference"].max() <= 0.01
+
+
+def test_each_portrait_was_tested_once_and_its_file_is_the_one_here(here, real):
+    import hashlib
+
+    found = recorded.read("faces")
+    assert len(found.samples) == found.samples["sample"].nunique() == 400
+    for row in found.samples.iloc[::50].to_dict("records"):
+        assert hashlib.sha256((real / "faces" / f"{row['sample']}.jpg").read_bytes()).hexdigest() == row["sha256"]
+
+
+def test_the_record_has_every_cell_of_its_study(here):
+    for name in ("faces", "faces-published"):
+        found = recorded.read(name)
+        names = recorded.pooled(found.study)
+        there = set(map(tuple, found.results[["dataset", "detector", "attack"]].drop_duplicates().to_numpy()))
+        assert there == {(names[cell.dataset], cell.detector, cell.attack) for cell in found.study.cells()}
+        assert set(found.results["epsilon"]) == set(found.study.epsilons)
+
+
+def test_no_published_detector_detects_these_portraits(here):
+    from rrlib import analysis
+
+    clean = analysis.clean_performance(recorded.read("faces-published").results)
+    assert not clean["detects"].any()
