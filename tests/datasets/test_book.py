@@ -54,7 +54,7 @@ OTHERS = (
     "right about 0.85 to 0.99 of the time",
     "on the images of seed 0",
     "the images of seed 1",
-    "Clips of seeds 0 and 1 were looked at for it, and the study uses those of seed 1",
+    "Clips of seeds 0 and 1 were looked at for that choice, and the study uses those of seed 1",
     "`label`, 0 real, 1 fake",
     "0 real, 1 fake",
     "where 1 means real",
