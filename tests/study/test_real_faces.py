@@ -48,3 +48,15 @@ def test_no_published_detector_detects_these_portraits(here):
 
     clean = analysis.clean_performance(recorded.read("faces-published").results)
     assert not clean["detects"].any()
+
+
+def test_the_start_line_tells_the_record_and_leads_to_its_page(here):
+    from rrlib import analysis
+    from rrlib.report import recordings
+
+    found = recorded.read("faces")
+    worst = analysis.worst_case(found.results).query("epsilon == 0.002 and detector == 'resnet'")
+    said = recordings.start_line()
+    assert said.startswith("**On [real faces](faces) (recorded),** resnet tells portraits of StyleGAN2")
+    assert f"its RA is {worst['correct'].mean():.3f} [" in said
+    assert f"its RR(0.1) {(worst['shift'] <= 0.1).mean():.3f} [" in said
