@@ -66,12 +66,14 @@ def _shortened(text: str, most: int) -> str:
 
 
 def _describe(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None) -> None:
-    """The first paragraph that is not the note on drawn data, which every page has."""
+    """The title and the first paragraph that is not the note on drawn data, which every page has."""
     if doctree is None:
         return
     section = next(iter(doctree.findall(nodes.section)), doctree)
     own = (_plain(each) for each in section.findall(nodes.paragraph) if not isinstance(each.parent, nodes.block_quote))
-    said = next((text for text in own if re.search(r"\w\w", text)), _plain(section))
+    said = next((text for text in own if re.search(r"\w\w", text)), "")
+    title = next((_plain(each) for each in section.findall(nodes.title)), page)
+    said = f"{title}: {said}" if said else title
     context["metatags"] += f'<meta name="description" content="{escape(_shortened(said, DESCRIPTION))}" />\n'
 
 

@@ -340,4 +340,5 @@ def test_frames_below_a_link_in_a_prepared_folder_are_left_alone(talks, tmp_path
     (out / "left.png").symlink_to(tmp_path / "album" / "holiday.png")
     datasets.prepare("talks", datasets.Frames(source=str(talks), seed=0, frames=1), out)
     assert (tmp_path / "album" / "holiday.png").exists()
-    assert sorted(path.name for path in out.iterdir()) == [files.MARK, "fake", "frames.json", "manifest.csv", "real"]
+    made = [files.MARK, "fake", "frames.json", "manifest.csv", "real", "traces.csv"]
+    assert sorted(path.name for path in out.iterdir()) == made

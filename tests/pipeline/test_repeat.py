@@ -10,6 +10,10 @@ MADE = ["outputs/tables/**/*.parquet", "outputs/notebooks/**/*.ipynb", "outputs/
 PAGES = [
     "figure1",
     "index",
+    "claims",
+    "compare",
+    "evaluations",
+    "explorer",
     "linearity",
     "choose",
     "damage-page",

@@ -185,6 +185,7 @@ TOLD = {
     "evaluations",
     "linearity",
     "choose",
+    "explorer",
     "drawn-and-real",
     "index",
     "book",

@@ -150,7 +150,7 @@ def test_both_detectors_are_in_figure_1_and_its_page(followed):
     article = page.find("article")
     pictures = [(followed / "outputs/book" / image["src"]).read_text() for image in article.select("img[src]")]
     for detector in study()["detectors"]:
-        assert f">{detector}</text>" in pictures[0]
+        assert f">{detector}: RA " in pictures[0]
         assert detector in article.find("table").get_text()
 
 

@@ -92,7 +92,7 @@ def test_a_checkpoint_says_how_it_was_made(trained):
     assert (metadata["architecture"], metadata["input_size"], metadata["seed"]) == ("resnet", 32, 0)
     assert metadata["dataset"] == "faces"
     assert metadata["data"] == {"kind": "folder", "seed": 0}  # without its source
-    assert metadata["report"]["recipe"] == dataclasses.asdict(trained.detectors["small"].training)
+    assert metadata["report"]["recipe"] == trained.detectors["small"].training.to_dict()
     assert metadata["temperature"] == metadata["report"]["temperature"]
 
 
