@@ -21,9 +21,9 @@ DEFINED = ("robust accuracy", "robust ratio", "tolerance", "epsilon", "RA", "RR"
 
 
 def test_the_book_is_light(book, pages):
-    """17 MB for the default study of 54 evaluations; it was 68. The result tables to take away come on top."""
+    """18 MB at most for the default study, where 15 are aimed at; it was 68. The result tables come on top."""
     files = [path for path in book.rglob("*") if path.is_file() and path.suffix != ".parquet"]
-    assert sum(path.stat().st_size for path in files) < 17e6
+    assert sum(path.stat().st_size for path in files) < 18e6
 
 
 def test_no_page_weighs_more_than_400_kB_beyond_what_pages_share(book, pages):
