@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from rrlib import attacks
@@ -42,3 +43,11 @@ def test_how_many_groups_a_guardrail_needs():
     needed = int(re.search(r"5 % with 95 % confidence needs (\d+)", (BOOK / "method.md").read_text())[1])
     assert np.isnan(guardrails.promised_band([-1.0] * (needed - 1), list(range(needed - 1)), 0.05))
     assert guardrails.promised_band([-1.0] * needed, list(range(needed)), 0.05) == 0
+
+
+def test_the_budget_was_broken_in_fewer_splits_than_the_confidence_allows():
+    recorded = pd.read_csv(BOOK / "benchmarks" / "splits.csv")
+    assert (recorded["splits"] == 1000).all()
+    promised = recorded[recorded["promised"] > 0]
+    assert (promised["share broken"] < promised["allowed"]).all()
+    assert set(promised["data set"]) == {"synthetic"}
