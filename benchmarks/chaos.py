@@ -23,6 +23,7 @@ import uuid
 from collections import Counter
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY / "tests" / "pipeline"))
@@ -34,6 +35,14 @@ MARK = "RRLIB_CHAOS"
 KINDS = ("main", "group", "kernel", "any")
 COMMANDS = {"run": (sys.executable, "-m", "rrlib", "run"), "dvc": ("dvc", "repro", "--quiet")}
 GRACE = 5  # seconds
+
+
+class Run(subprocess.Popen[bytes]):
+    """A run whose processes all carry `mark` in their environment."""
+
+    def __init__(self, mark: str, command: tuple[str, ...], **how: Any):
+        super().__init__(command, **how)
+        self.mark = mark
 
 
 def main() -> None:
@@ -95,11 +104,12 @@ def wipe(place: Path) -> None:
     (place / "dvc.lock").unlink(missing_ok=True)
 
 
-def start(place: Path, command: tuple[str, ...]) -> subprocess.Popen[bytes]:
+def start(place: Path, command: tuple[str, ...]) -> Run:
     """A run in a process group of its own, whose processes all carry a mark in their environment."""
     settings = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "DVC_NO_ANALYTICS": "1"}
     settings |= {"PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1", MARK: uuid.uuid4().hex}
-    run = subprocess.Popen(
+    return Run(
+        settings[MARK],
         command,
         cwd=place,
         env=os.environ | settings,
@@ -107,11 +117,9 @@ def start(place: Path, command: tuple[str, ...]) -> subprocess.Popen[bytes]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    run.mark = settings[MARK]  # type: ignore[attr-defined]
-    return run
 
 
-def ended(run: subprocess.Popen[bytes]) -> None:
+def ended(run: Run) -> None:
     if run.wait():
         raise SystemExit(f"a run that nothing disturbed ended with {run.returncode}")
 
@@ -150,9 +158,9 @@ def kill(process: int) -> None:
         os.kill(process, signal.SIGKILL)
 
 
-def members(run: subprocess.Popen[bytes]) -> list[int]:
+def members(run: Run) -> list[int]:
     """The living processes that carry the run's mark."""
-    mark, found = f"{MARK}={run.mark}".encode(), []  # type: ignore[attr-defined]
+    mark, found = f"{MARK}={run.mark}".encode(), []
     for process in Path("/proc").iterdir():
         if not process.name.isdigit():
             continue
