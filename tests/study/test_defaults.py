@@ -1,6 +1,7 @@
 """A study of ten lines is a study: what it leaves out has the values of the repository's own."""
 
 import hashlib
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -110,3 +111,12 @@ def test_what_is_nonsense_is_left_for_load_to_tell(root, broken):
     Path("short.yaml").write_text(yaml.safe_dump(yaml.safe_load(TEN) | broken))
     with pytest.raises(InputError, match=r"short\.yaml: "):
         study.load(Path("short.yaml"))
+
+
+def test_a_short_study_is_attacked_as_the_repositorys_own():
+    shown = subprocess.run(["git", "show", "HEAD:params.yaml"], cwd=REPOSITORY, capture_output=True, text=True)
+    if shown.returncode:
+        pytest.skip("this is no git repository, and params.yaml may be a user's")
+    own = yaml.safe_load(shown.stdout)
+    assert own["attacks"] == defaults.ATTACKS
+    assert [own[name] for name in ("epsilons", "tolerances")] == [defaults.TOP[n] for n in ("epsilons", "tolerances")]
