@@ -142,7 +142,7 @@ class _Furthest:
 
     def kept(self) -> tuple[torch.Tensor, torch.Tensor]:
         if self.refine:
-            before = self.largest
+            before = self.largest.clone()  # the searches write into it
             curved = _unlike(self.of_ways, self.of_single_step)
             self._search_on(curved, refined, lambda rows, up: self.images[rows])
             curved = curved & _unlike(self.largest, before)
