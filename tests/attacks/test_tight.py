@@ -88,7 +88,7 @@ def test_what_is_saturated_is_left_where_it_is():
 @pytest.mark.parametrize("architecture", ["resnet", "meso4"])
 def test_a_sample_that_refining_has_moved_is_searched_from_the_far_corner_too(architecture):
     detector, (x, labels) = Used(architecture).eval(), batch()
-    margins, gradient = Clean(detector, x, labels).gradient()
+    _, gradient = Clean(detector, x, labels).gradient()
     corners = [(x + size * gradient.sign()).clamp(0, 1) for size in (0.01, -0.01)]
     followed = []  # the images whose gradient was asked for
     detector.register_forward_pre_hook(
