@@ -16,8 +16,10 @@ from . import finishing as finishing
 from . import front as front
 from . import guardrail as guardrail
 from . import judging as judging
+from . import kept as kept
 from . import kernels as kernels
 from . import leaderboard as leaderboard
+from . import listing as listing
 from . import made as made
 from . import notebooks as notebooks
 from . import numbers as numbers
