@@ -33,6 +33,7 @@ from . import record as record
 from . import recordings as recordings
 from . import reference as reference
 from . import sentences as sentences
+from . import sheets as sheets
 from . import swapped as swapped
 from . import transfers as transfers
 from . import trusted as trusted

@@ -15,18 +15,7 @@ import yaml
 from rrlib import files, study
 from rrlib.errors import InputError
 from rrlib.evaluation import Cell
-from rrlib.report import (
-    building,
-    card_files,
-    described,
-    downloads,
-    explorer,
-    finishing,
-    kept,
-    listing,
-    notebooks,
-    reference,
-)
+from rrlib.report import card_files, downloads, kept, listing, notebooks, reference
 from rrlib.study import paths
 
 PACKAGE = Path(__file__).parents[1]
@@ -45,6 +34,8 @@ SINGLE: tuple[str, ...] = (
     "damage",
 )
 SINGLE += ("transfer", "faces", "drawn-and-real")
+# the code that shapes a page besides what its notebook shows
+SHAPING = ("book", "building", "described", "downloads", "finishing", "kept", "sheets")
 PRINTED = ("figure1.pdf", "figure1.svg")  # for print, linked from their page
 
 
@@ -101,7 +92,9 @@ def build(target: Path) -> Path:
             place.joinpath(".doctrees", name).with_suffix(".doctree").unlink(missing_ok=True)
         highlight = {"epsilon": found.highlight.epsilon, "tolerance": found.highlight.tolerance}
         with _sphinx(source, html) if changed or not html.is_dir() else nullcontext():
-            data = explorer.script(study.read_results(found), found.distance, highlight)  # while Sphinx is at work
+            from rrlib.report import explorer, finishing  # which take a while to import, while Sphinx is at work
+
+            data = explorer.script(study.read_results(found), found.distance, highlight)
         finishing.assemble(html, built, place / "finished", _figures(found))
         explorer.write(data, built)
         _cards(found, built)
@@ -117,7 +110,7 @@ def build(target: Path) -> Path:
 def _key(contents_of_study: str) -> str:
     """Of all that any page may depend on besides itself and the other pages: another key, and all pages are built."""
     given = [path for path in PROSE.rglob("*") if path.is_file() and not _is_page(path) and path.name != TOC]
-    code = [Path(module.__file__ or "") for module in (building, described, downloads, finishing, kept)]
+    code = [Path(__file__).with_name(f"{name}.py") for name in SHAPING]
     installed = sorted(path.name for place in sys.path for path in Path(place).glob("*.dist-info"))
     about = [sys.version, str(kept.PLACE.resolve()), contents_of_study, *installed]
     return kept.key(

@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from rrlib.errors import InputError
-from rrlib.report import described, downloads, listing, reference
+from rrlib.report import described, downloads, listing, reference, sheets
 
 # of _static: maps to the sources of scripts, translations of a theme that is English here, fonts of icons, which are
 # pictures here, and logos of services that this book does not use
@@ -30,6 +30,7 @@ NEEDLESS = (
 )
 # Sphinx's notes to its own next build, which name a folder of this machine
 NOTES = (".buildinfo", ".buildinfo.bak")
+SCRIPTS = Path("book", "_scripts", "explorer")  # [!dp]: those of this book, and not d3 and Plot, which it ships
 ICONS = Path("_static", "scripts", "fontawesome.js")
 POINT = 4 / 3  # pixels of CSS
 LEGIBLE = 0.77  # of its size, at which the smallest words of a figure are 9 pixels high
@@ -51,14 +52,21 @@ def assemble(raw: Path, book: Path, known: Path, figures: Mapping[str, list[tupl
     }
     for name, page in _finished(pages, raw, known).items():
         _write(book / name, page)
+    scripts = [
+        path.read_text(encoding="utf-8")
+        for path in [*raw.glob("_static/*.js"), *raw.glob("_static/scripts/*.js"), *SCRIPTS.glob("[!dp]*.js")]
+        if path.name not in (ICONS.name, "passages.js")
+    ]
+    names = sheets.names_in(pages.values(), scripts)
     for path in sorted(_taken(raw, pages)):
         name = path.relative_to(raw)
         if name.suffix == ".ipynb":
             _write(book / name, without_outputs(path.read_text(encoding="utf-8")))
+        elif name.suffix == ".css":
+            _write(book / name, sheets.lighter(path.read_text(encoding="utf-8"), names))
         else:
             book.joinpath(name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, book / name)
-    scripts = [path.read_text(encoding="utf-8") for path in raw.glob("_static/scripts/*.js") if path.name != ICONS.name]
     _write(book / "_static/icons.css", icons((raw / ICONS).read_text(encoding="utf-8"), [*pages.values(), *scripts]))
 
 
@@ -143,7 +151,7 @@ viewBox='0 0 384 512'%3E%3Cpath d='M2 3'/%3E%3C/svg%3E")}
     named = sorted({name for text in texts for name in re.findall(r"\bfa-([a-z][a-z0-9-]*)", text)})
     rules = [
         "/* Icons: Font Awesome Free, https://fontawesome.com, CC BY 4.0 */",
-        ".fa-solid,.fa-regular,.fa-brands{display:inline-block;width:1em;height:1em;vertical-align:-.125em;"
+        ".fa-solid,.fa-regular,.fa-brands,.fas,.far,.fab{display:inline-block;width:1em;height:1em;vertical-align:-.125em;"
         "background:currentColor;mask:var(--icon) no-repeat center/contain}",
         ".fa-lg{font-size:1.25em}",
     ]
@@ -166,6 +174,8 @@ def finished(page: str, path: Path, book: Path) -> str:
     )
     page = _plain_tables(page)
     page = page.replace('<div role="list" class="citation-list">', '<div class="citation-list">')  # its items are none
+    # the list of contents that stands at the side already, for print
+    page = re.sub(r'<div id="print-main-content">.*?</nav>\s*</div>\s*</div>', "", page, flags=re.DOTALL)
     root = "../" * (len(path.relative_to(book).parts) - 1)
     page = re.sub(
         r'<script defer src="[^"]*fontawesome\.js[^"]*"></script>',

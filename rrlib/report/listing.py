@@ -16,7 +16,7 @@ ABOUT = (
 
 def markdown(folder: Path = notebooks.SOURCES) -> str:
     """The page: a section for each notebook of `folder`, with the code of its cells."""
-    parts = ["# The code of the pages", ABOUT]
+    parts = ["---\nnosearch: true\n---", "# The code of the pages", ABOUT]
     for path in sorted(folder.glob("*.ipynb")):
         parts.append(f"## {path.stem}\n\n```python\n{_code(path)}\n```")
     return "\n\n".join(parts) + "\n"
