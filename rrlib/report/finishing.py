@@ -3,6 +3,7 @@
 The theme ships what serves a developer of it, and each page names scripts that this book has no use for.
 """
 
+import base64
 import functools
 import hashlib
 import html
@@ -32,6 +33,7 @@ NEEDLESS = (
 NOTES = (".buildinfo", ".buildinfo.bak")
 SCRIPTS = Path("book", "_scripts", "explorer")  # [!dp]: those of this book, and not d3 and Plot, which it ships
 ICONS = Path("_static", "scripts", "fontawesome.js")
+SAFE = "/:;,.!$()*+-=?@[]_|~'"  # in an address that an attribute holds between quotes
 POINT = 4 / 3  # pixels of CSS
 LEGIBLE = 0.77  # of its size, at which the smallest words of a figure are 9 pixels high
 # a picture of this many pixels and more, not the few of a scale beside a map
@@ -173,6 +175,9 @@ def finished(page: str, path: Path, book: Path) -> str:
         '<div id="pst-primary-sidebar"', '<div role="region" aria-label="Book" id="pst-primary-sidebar"'
     )
     page = _plain_tables(page)
+    page = re.sub(r'href="data:text/csv;base64,([A-Za-z0-9+/=]+)"', _plain_csv, page)
+    # the name of a function may go on in the next line, as book.css has it; the rest of a page is never so marked
+    page = re.sub(r'<span class="pre">([^<]*)</span>', r"\1", page)
     page = page.replace('<div role="list" class="citation-list">', '<div class="citation-list">')  # its items are none
     # the list of contents that stands at the side already, for print
     page = re.sub(r'<div id="print-main-content">.*?</nav>\s*</div>\s*</div>', "", page, flags=re.DOTALL)
@@ -206,7 +211,14 @@ def _plain_tables(page: str) -> str:
         r'(<t[hd])(?: id="T_table_[^"]*")?(?: class="(?:data|col_heading|row_heading|blank) [^"]*")?', r"\1", page
     )
     page = re.sub(r"<(t[hd])\s+>", r"<\1>", page)
+    page = re.sub(r"\s*\n\s*(?=</?(?:table|thead|tbody|tr|th|td)\b)", "", page)
     return re.sub(r'<table id="T_table"', "<table", page)
+
+
+def _plain_csv(found: re.Match[str]) -> str:
+    """A table that its link holds, with its signs as they are: a quarter less than in base 64."""
+    held = base64.b64decode(found[1]).decode()
+    return f'href="data:text/csv;charset=utf-8,{quote(held, safe=SAFE)}"'
 
 
 def _dense(page: str) -> str:

@@ -14,11 +14,12 @@ ABOUT = (
 )
 
 
+# not coloured: that would be three times as much
 def markdown(folder: Path = notebooks.SOURCES) -> str:
     """The page: a section for each notebook of `folder`, with the code of its cells."""
     parts = ["---\nnosearch: true\n---", "# The code of the pages", ABOUT]
     for path in sorted(folder.glob("*.ipynb")):
-        parts.append(f"## {path.stem}\n\n```python\n{_code(path)}\n```")
+        parts.append(f"## {path.stem}\n\n```text\n{_code(path)}\n```")
     return "\n\n".join(parts) + "\n"
 
 

@@ -189,6 +189,9 @@ def _grid(folder: Path, rows: dict[str, pd.DataFrame], columns: int) -> Figure:
 def _show(ax: Axes, image) -> None:
     """A small image pixel by pixel, which the viewer enlarges; a large one in the pixels that the figure has for it."""
     pixels = np.asarray(image)
-    ax.imshow(pixels, interpolation="none" if max(pixels.shape[:2]) <= EXACT else "nearest")
+    drawn = ax.imshow(pixels, interpolation="none" if max(pixels.shape[:2]) <= EXACT else "nearest")
+    drawn.set_clip_on(False)  # it fills its axes; a frame and what clips it would outweigh a small picture
+    ax.spines[:].set_visible(False)
+    ax.patch.set_visible(False)
     ax.set(xticks=[], yticks=[])
     ax.grid(False)

@@ -64,7 +64,7 @@ def section(door: str, name: str, thing: object) -> str:
         return f"{title}\n\nA module. {prose(inspect.getdoc(thing) or '')}"
     if not (inspect.isclass(thing) or inspect.isfunction(thing)):
         return f"{title}\n\nA {type(thing).__name__}."
-    parts = [title, f"```python\n{name}{_signature(thing)}\n```", prose(inspect.getdoc(thing) or "")]
+    parts = [title, f"```text\n{name}{_signature(thing)}\n```", prose(inspect.getdoc(thing) or "")]
     if inspect.isclass(thing):
         for method, function in inspect.getmembers(thing, inspect.isfunction):
             if not method.startswith("_") and function.__module__.startswith("rrlib") and method in vars(thing):
