@@ -10,6 +10,7 @@ GIVEN = DATA / "checkpoints"
 RESULTS = OUTPUTS / "results"
 NOTEBOOKS = OUTPUTS / "notebooks"
 MEASURED = OUTPUTS / "measured"
+CELLS = OUTPUTS / "cells"
 
 
 def dataset_folder(dataset: str) -> Path:
