@@ -19,6 +19,7 @@ from . import judging as judging
 from . import kernels as kernels
 from . import leaderboard as leaderboard
 from . import made as made
+from . import moved as moved
 from . import notebooks as notebooks
 from . import numbers as numbers
 from . import ordinary as ordinary
