@@ -19,7 +19,8 @@ from rrlib.errors import InputError
 _Search = Callable[[Clean, Radius, int, torch.Tensor, torch.Tensor], Iterator[Iterate]]
 _Begin = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 SATURATED = 1e-3  # of |p′ − p|: who could still gain less than this is left alone
-CURVED = 4e-3, 0.1  # of |p′ − p|, and as a share of it: so much a search must promise, or have brought, to go on
+# of |p′ − p|, and as a share of it: so much the first search must promise, and so much it must bring for a second one
+CURVED, MOVED = (4e-3, 0.1), (1e-2, 0.2)
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,8 @@ class Shift(PGD):
     changes by it.
 
     `refine` searches on: from the best point, in so many steps of `refining.refined`, and where that brings more than
-    `CURVED` also in so many of APGD from the far corner x ∓ ε sign ∇, to end on another hill if there is one. Samples
-    to which it cannot matter are left alone. `SATURATED`: less than 1e-3 of |p′ − p| is still to be had, so that no
+    `MOVED` also in so many of APGD from the far corner x ∓ ε sign ∇, to end on another hill if there is one. Samples to
+    which it cannot matter are left alone. `SATURATED`: less than 1e-3 of |p′ − p| is still to be had, so that no
     sample gives up more by it. Nearly linear in the ball: the ways and the single step moved p alike, up to `CURVED`.
     It only adds to what was found. A GPU is waited for a few times at each ε, to find those samples.
 
@@ -142,11 +143,11 @@ class _Furthest:
 
     def kept(self) -> tuple[torch.Tensor, torch.Tensor]:
         if self.refine:
-            before = self.largest
-            curved = _unlike(self.of_ways, self.of_single_step)
+            before = self.largest.clone()  # the searches write into it
+            curved = _unlike(self.of_ways, self.of_single_step, CURVED)
             self._search_on(curved, refined, lambda rows, up: self.images[rows])
-            curved = curved & _unlike(self.largest, before)
-            self._search_on(curved, apgd_from, self._far_corner)
+            moved = curved & _unlike(self.largest, before, MOVED)
+            self._search_on(moved, apgd_from, self._far_corner)
         return self.images, self.found
 
     def _search_on(self, chosen: torch.Tensor, search: _Search, begin: _Begin) -> None:
@@ -166,7 +167,7 @@ class _Furthest:
         return add_step(x, gradient[rows].sign().mul_(like(-up, x)), at(self.epsilon, rows)).clamp_(0, 1)
 
 
-def _unlike(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
-    """Where two shifts, given by their logarithms, differ by more than `CURVED`, in |p′ − p| or as a share of it."""
-    apart, share = CURVED
+def _unlike(one: torch.Tensor, other: torch.Tensor, by: tuple[float, float]) -> torch.Tensor:
+    """Where two shifts, given by their logarithms, differ by more than `by`: in |p′ − p|, or as a share of it."""
+    apart, share = by
     return ((one.exp() - other.exp()).abs() > apart) | ((one - other).abs() > share)

@@ -85,6 +85,28 @@ def test_what_is_saturated_is_left_where_it_is():
     assert same[left < 1e-3].all()
 
 
+@pytest.mark.parametrize("architecture", ["resnet", "meso4"])
+def test_a_sample_that_refining_has_moved_is_searched_from_the_far_corner_too(architecture):
+    detector, (x, labels) = Used(architecture).eval(), batch()
+    _, gradient = Clean(detector, x, labels).gradient()
+    corners = [(x + size * gradient.sign()).clamp(0, 1) for size in (0.01, -0.01)]
+    followed = []  # the images whose gradient was asked for
+    detector.register_forward_pre_hook(
+        lambda _, images: followed.extend(images[0].detach()) if torch.is_grad_enabled() else None
+    )
+    plain, refined = [], []
+    for found, more in ((plain, 0), (refined, 12)):
+        followed.clear()
+        found.append(shifts(detector, x, labels, 0.01, refine=more))
+        found.append(
+            [any(torch.equal(each, corner[row]) for each in followed for corner in corners) for row in range(12)]
+        )
+    moved = refined[0] - plain[0] > 0.01
+    assert moved.any()
+    assert not any(plain[1])
+    assert all(torch.tensor(refined[1])[moved])
+
+
 def test_the_label_plays_no_part_in_refining():
     detector, (x, labels) = Used("resnet").eval(), batch()
     one, other = (
