@@ -17,13 +17,14 @@ from urllib.parse import quote
 from rrlib.errors import InputError
 from rrlib.report import described, downloads, listing, reference, sheets
 
-# of _static: maps to the sources of scripts, translations of a theme that is English here, fonts of icons, which are
-# pictures here, and logos of services that this book does not use
+# of _static: maps to the sources of scripts, translations of a theme that is English here, fonts in an old format and
+# of icons that no page shows, and logos of services that this book does not use
 NEEDLESS = (
     "**/*.map",
     "locales",
-    "vendor",
     "images",
+    "**/fa-brands-*",
+    "**/fa-regular-*",
     "**/*.ttf",
     "webpack-macros.html",
     "sbt-webpack-macros.html",

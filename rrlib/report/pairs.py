@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from rrlib.analysis import DOES_NOT_HOLD, HOLDS, UNDECIDED
+from rrlib.analysis import DOES_NOT_HOLD, HOLDS, words
 
 MOST = 30  # rows of a claim that a page shows; its CSV file holds all
 NAMES = {"dataset": "data set", "epsilon": "ε", "ra": "RA", "rr": "RR"}
@@ -15,8 +15,7 @@ def sentence(comparison: pd.DataFrame, tolerance: float) -> str:
     pairs = comparison[["dataset", "first", "second"]].drop_duplicates()
     ra = int((comparison["alike"] == DOES_NOT_HOLD).sum())
     rr = int((comparison["apart"] == HOLDS).sum())
-    counts = comparison["verdict"].value_counts()
-    told = ", ".join(f"{counts.get(word, 0)} {word}" for word in (HOLDS, DOES_NOT_HOLD, UNDECIDED))
+    told = words.counted(comparison["verdict"])
     return (
         f"**Of {len(comparison)} comparisons ({len(pairs)} pairs of detectors at each ε), RA differs by more than 0.05 "
         f"in {ra} and RR({tolerance:g}) differs in {rr}.** That a pair is alike in RA and apart in RR: {told}."
