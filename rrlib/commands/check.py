@@ -53,9 +53,10 @@ def _check(options: argparse.Namespace) -> None:
     _warn(found)
     file = options.study or study.PARAMS
     for name, half in (("images", found.image), ("video", found.video)):
+        less = f", less {len(half.left_out)} left out," if half.left_out else ""
         print(
             f"{file}: {name}: {len(half.datasets)} data set(s) × {len(half.detectors)} detector(s) × "
-            f"{len(half.attacks)} attack(s) = {len(half.cells())} cells at {len(found.epsilons)} epsilons"
+            f"{len(half.attacks)} attack(s){less} = {len(half.cells())} cells at {len(found.epsilons)} epsilons"
         )
 
 

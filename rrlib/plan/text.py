@@ -99,7 +99,7 @@ def _cells(plan: Plan) -> Iterator[str]:
         for dataset in half.datasets:
             for number, (needs, detectors) in enumerate(_grouped(plan, half, dataset).items()):
                 some = "all detectors" if len(detectors) == len(half.detectors) else ", ".join(detectors)
-                count = len(detectors) * len(half.attacks)
+                count = sum(cell.dataset == dataset and cell.detector in detectors for cell in half.cells())
                 yield f"    {'' if number else dataset:{wide}}  {some}: {count} cell(s) {_state(plan, needs)}"
 
 
@@ -114,7 +114,7 @@ def _grouped(plan: Plan, half: Half, dataset: str) -> dict[tuple[Task, ...], lis
     """The detectors by what their cells need; all together where the data set itself is missing."""
     own = tuple(task for task in plan.missing.tasks if task.name in plan.missing.datasets[dataset])
     groups: dict[tuple[Task, ...], list[str]] = {}
-    for detector in half.detectors:
+    for detector in (name for of, name in half.pairs() if of == dataset):
         stuck = any(not task.automatic for task in own)
         groups.setdefault(own if stuck else tuple(plan.missing.needs(dataset, detector)), []).append(detector)
     return groups
@@ -210,6 +210,9 @@ def _table(plan: Plan, half: Half, seconds: dict[tuple[str, str], float | None])
         gradient = f"{milliseconds:.{0 if milliseconds >= 100 else 1}f} ms"
         times = []
         for dataset, width in columns.items():
+            if (dataset, detector) not in seconds:
+                times.append(f"{'left out':>{width}}")
+                continue
             number = seconds[dataset, detector]
             said = "not known" if number is None else duration(number) if number else "done"
             times.append(f"{f'({said})' if plan.missing.waits(dataset, detector) else said:>{width}}")

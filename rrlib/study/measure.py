@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
@@ -12,6 +13,7 @@ from rrlib import datasets, detectors, files
 from rrlib.attacks import Rule
 from rrlib.datasets import manifest
 from rrlib.devices import resolve
+from rrlib.errors import InputError
 from rrlib.evaluation import Basis, Cell, Labelled, Recipe, store, tables, videos
 from rrlib.study import paths
 from rrlib.study.checkpoint import load_detector
@@ -101,11 +103,14 @@ def seed_families(study: Study) -> dict[str, str]:
 
 
 def half_of(study: Study, dataset: str, detector: str) -> Half:
-    """The half of the study that both names belong to; InputError if there is none."""
+    """The half of the study that both names belong to, with the attacks on the two; InputError if there are none."""
     known(dataset, study.datasets, "data set")
     half = study.half(dataset)
     known(detector, half.detectors, "detector")
-    return half
+    attacks = half.attacks_on(dataset, detector)
+    if not attacks and half.attacks:
+        raise InputError(f"params.yaml: cells leaves {dataset}/{detector} out; take it in to measure it")
+    return replace(half, attacks=attacks)
 
 
 def load_test_set(dataset: str, input_size: int) -> Labelled:
