@@ -46,16 +46,16 @@ class Plan:
         )
 
     @cached_property
-    def costs(self) -> dict[tuple[str, str], tuple[float | None, float | None]]:
+    def parts(self) -> dict[tuple[str, str], tuple[float | None, float | None]]:
         """Seconds of the checkpoint and of all tables of each pair; None where it is not known."""
-        costs = {pair: self.cost(*pair) for pair in self.study.pairs()}
-        return {pair: (training.seconds, measuring.seconds) for pair, (training, measuring) in costs.items()}
+        found = {pair: self.cost(*pair) for pair in self.study.pairs()}
+        return {pair: (training.seconds, measuring.seconds) for pair, (training, measuring) in found.items()}
 
     @cached_property
     def seconds(self) -> dict[tuple[str, str], float | None]:
         """Of checkpoint and tables of each pair; None where it is not known."""
         found: dict[tuple[str, str], float | None] = {}
-        for pair, (training, measuring) in self.costs.items():
+        for pair, (training, measuring) in self.parts.items():
             found[pair] = None if training is None or measuring is None else training + measuring
         return found
 
@@ -179,7 +179,7 @@ def _time(plan: Plan) -> Iterator[str]:
 
 
 def _wall(plan: Plan) -> Iterator[str]:
-    alone = of_study(plan.costs, 1)
+    alone = of_study(plan.parts, 1)
     if not alone:
         return
     yield ""
@@ -187,7 +187,7 @@ def _wall(plan: Plan) -> Iterator[str]:
     for shards in (1, SHARDS):
         said = []
         for workers in plan.workers:
-            wall = of_study(plan.costs, workers, shards)
+            wall = of_study(plan.parts, workers, shards)
             said.append(f"{workers}: {duration(wall)}" + (f", {alone / wall:.1f} times faster" if workers > 1 else ""))
         yield f"  {'as it is' if shards == 1 else f'--shards {shards}'}, workers {'; '.join(said)}"
     yield "  Each with a GPU of its own where one was used above; else with cores of its own."
