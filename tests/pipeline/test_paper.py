@@ -231,7 +231,6 @@ def test_pages_name_what_they_are_about(rehearsed):
     pages = rehearsed.folder / "outputs/notebooks"
     assert "Of each video 2 frames were taken" in shown(pages / "datasets/faceforensics.ipynb")
     assert "Of each clip 16 frames are read" in shown(pages / "datasets/dfdc-preview-clips.ipynb")
-    assert "Deepfake" in shown(pages / "detectors/deepfakeface/vit-prithiv/detector.ipynb")
     assert "## Videos" in shown(pages / "detectors/faceforensics/xception/pgd.ipynb")
 
 
