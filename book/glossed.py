@@ -1,5 +1,6 @@
 """A Sphinx extension: on each page, the first mention of a word of the glossary leads there and says what it means."""
 
+import functools
 import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -7,6 +8,7 @@ from typing import Any, NamedTuple
 from docutils import nodes
 from sphinx.addnodes import glossary
 from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
 
 # what stands in these is no running text, or leads elsewhere already
 CLOSED = (
@@ -32,24 +34,28 @@ class Word(NamedTuple):
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Words are known once all pages are read."""
-    app.connect("doctree-resolved", _mark)
+    known: dict[str, Word] = {}
+    app.connect("env-updated", lambda app, env: known.update(words(env)))
+    app.connect("doctree-resolved", lambda app, doctree, page: _mark(app, doctree, page, known))
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
-def _words(app: Sphinx) -> dict[str, Word]:
-    """Each word in lower case, unless it is a symbol, as `pattern` finds it."""
-    if not hasattr(app, "glossed_words"):
-        objects = app.env.domaindata["std"]["objects"]
-        pages = sorted({page for (kind, _), (page, _) in objects.items() if kind == "term"})
-        found = dict(pair for page in pages for pair in _explained(app, page))
-        app.glossed_words = found  # type: ignore[attr-defined]
-        names = "|".join(sorted(map(re.escape, found), key=len, reverse=True)) or "(?!)"
-        app.glossed_pattern = re.compile(rf"(?<![\w-])({names})(?![\w-])", re.IGNORECASE)  # type: ignore[attr-defined]
-    return app.glossed_words  # type: ignore[attr-defined]
+def words(env: BuildEnvironment) -> dict[str, Word]:
+    """Each word in lower case, unless it is a symbol."""
+    objects = env.domaindata["std"]["objects"]
+    pages = sorted({page for (kind, _), (page, _) in objects.items() if kind == "term"})
+    return dict(pair for page in pages for pair in _explained(env, page))
 
 
-def _explained(app: Sphinx, page: str) -> Iterator[tuple[str, Word]]:
-    for listed in app.env.get_doctree(page).findall(glossary):
+@functools.cache
+def _pattern(names: frozenset[str]) -> re.Pattern[str]:
+    """Finds the names, the longest first."""
+    listed = "|".join(map(re.escape, sorted(names, key=lambda name: (-len(name), name)))) or "(?!)"
+    return re.compile(rf"(?<![\w-])({listed})(?![\w-])", re.IGNORECASE)
+
+
+def _explained(env: BuildEnvironment, page: str) -> Iterator[tuple[str, Word]]:
+    for listed in env.get_doctree(page).findall(glossary):
         for item in listed.findall(nodes.definition_list_item):
             said = " ".join(next(item.findall(nodes.definition)).astext().split())
             sentence = re.split(r"(?<=[.;]) (?=[A-Z])", said)[0]
@@ -67,12 +73,11 @@ def _symbol(name: str) -> bool:
     return len(name) <= 2 or name.isupper()
 
 
-def _mark(app: Sphinx, doctree: nodes.document, page: str) -> None:
-    words = _words(app)
-    pattern: re.Pattern[str] = app.glossed_pattern  # type: ignore[attr-defined]
+def _mark(app: Sphinx, doctree: nodes.document, page: str, known: dict[str, Word]) -> None:
+    pattern = _pattern(frozenset(known))
     done: set[tuple[str, str]] = set()
     for text in [text for place in doctree.findall(_is_place) for text in place.findall(nodes.Text)]:
-        if not _open(text) or not (new := list(_linked(app, text.astext(), page, pattern, words, done))):
+        if not _open(text) or not (new := list(_linked(app, text.astext(), page, pattern, known, done))):
             continue
         text.parent.replace(text, new)
 
@@ -91,13 +96,13 @@ def _open(node: nodes.Node) -> bool:
 
 
 def _linked(
-    app: Sphinx, said: str, page: str, pattern: re.Pattern[str], words: dict[str, Word], done: set[tuple[str, str]]
+    app: Sphinx, said: str, page: str, pattern: re.Pattern[str], known: dict[str, Word], done: set[tuple[str, str]]
 ) -> Iterator[nodes.Node]:
     """The text in pieces; none if it mentions no new word."""
     at = 0
     for found in pattern.finditer(said):
         name = found[0]
-        word = words.get(name) or (None if _symbol(name) else words.get(name.lower()))
+        word = known.get(name) or (None if _symbol(name) else known.get(name.lower()))
         if word is None or word.page == page or (word.page, word.anchor) in done:
             continue
         done.add((word.page, word.anchor))

@@ -16,6 +16,7 @@ from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.util.fileutil import copy_asset_file
 
+MEASURED = ("detectors/", "datasets/")
 PASSAGE = 300  # characters that search knows of a section
 DESCRIPTION = 160  # characters that a search engine shows of a page
 SCRIPTS = Path(__file__).parent / "_scripts"  # not _static, all scripts of which each page would load
@@ -45,6 +46,11 @@ def _passages(doctree: nodes.document) -> Iterator[tuple[str, str]]:
         prose = " ".join(filter(None, (_plain(paragraph) for child in own for paragraph in _paragraphs(child))))
         if prose:
             yield "" if number == 0 else section["ids"][0], _shortened(prose, PASSAGE)
+
+
+def _kept(page: str, passages: dict[str, str]) -> dict[str, str]:
+    """All of a page that explains; of those that measure, which say the same below each heading, how they begin."""
+    return passages if not page.startswith(MEASURED) else {name: said for name, said in passages.items() if not name}
 
 
 def _paragraphs(node: nodes.Node) -> Iterator[nodes.Element]:
@@ -80,7 +86,7 @@ def _describe(app: Sphinx, page: str, template: str, context: dict[str, Any], do
 def _write(app: Sphinx, failure: Exception | None) -> None:
     if failure is not None or app.builder.format != "html":
         return
-    kept = {page: about.get("passages", {}) for page, about in sorted(app.env.metadata.items())}
+    kept = {page: _kept(page, about.get("passages", {})) for page, about in sorted(app.env.metadata.items())}
     static = Path(app.outdir, "_static")
     text = json.dumps(kept, ensure_ascii=False, separators=(",", ":"))
     static.joinpath("passages.js").write_text(f"window.PASSAGES={text};\n", encoding="utf-8")

@@ -50,11 +50,9 @@ def _item(app: Sphinx, page: str, item: str, depth: int) -> str:
     link = escape(app.builder.get_relative_uri(page, item)) if not here else "#"
     current = ' aria-current="page"' if here else ""
     opened = "\n" + _list(app, page, below, depth + 1) if below and on_the_way else ""
-    classes = f"toctree-l{depth}{' current active' if on_the_way else ''}"
-    return (
-        f'<li class="{classes}"><a class="reference internal{" current" if on_the_way else ""}" href="{link}"{current}>'
-        f"{title}</a>{opened}</li>"
-    )
+    kind = ' class="current active"' if on_the_way else ""
+    kind_of_link = ' class="current"' if on_the_way else ""
+    return f'<li{kind}><a{kind_of_link} href="{link}"{current}>{title}</a>{opened}</li>'
 
 
 def _leads_to(app: Sphinx, items: Sequence[str], page: str) -> bool:

@@ -2,7 +2,7 @@
 var Scorer = {
   score: ([page, title, anchor, description, score]) => {
     if (/^(detectors|datasets)\//.test(page)) return score / 4;
-    if (/^(api|api-reference|dependencies|references)$/.test(page)) return score / 2;
+    if (/^(api|api-reference(\/.*)?|code|dependencies|references)$/.test(page)) return score / 2;
     if (/^(words|method)$/.test(page)) return score * 2;
     return score;
   },

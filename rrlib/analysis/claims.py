@@ -12,7 +12,7 @@ from rrlib.analysis.detection import clean_performance
 from rrlib.analysis.differences import difference_interval, difference_p
 from rrlib.analysis.linearity import compare_image_video
 from rrlib.analysis.rules import Threshold, robust
-from rrlib.analysis.words import DOES_NOT_HOLD, ENOUGH_GROUPS, HOLDS, UNDECIDED
+from rrlib.analysis.words import DOES_NOT_HOLD, ENOUGH_GROUPS, HOLDS, UNDECIDED, counted
 from rrlib.errors import InputError
 
 
@@ -49,11 +49,10 @@ def paper_claims(
 def alike_and_apart(comparison: pd.DataFrame, tolerance: float) -> Claim:
     """Detectors alike in RA are apart in RR(τ): it holds if any pair of `compare` holds."""
     statement = f"There are detectors alike in robust accuracy and apart in RR({tolerance:g})."
-    held, counts = found_pairs(comparison), comparison["verdict"].value_counts()
+    held = found_pairs(comparison)
     if comparison.empty:
         return Claim(statement, UNDECIDED, "there is one detector, so nothing to compare", comparison)
-    told = ", ".join(f"{counts.get(word, 0)} {word}" for word in (HOLDS, DOES_NOT_HOLD, UNDECIDED))
-    reason = f"of {len(comparison)} comparisons: {told}"
+    reason = f"of {len(comparison)} comparisons, {counted(comparison['verdict'])}"
     if len(held):
         return Claim(statement, HOLDS, reason, held)
     if (comparison["verdict"] == DOES_NOT_HOLD).all():

@@ -12,8 +12,11 @@ from rrlib.plan import costs
 from rrlib.plan.missing import Missing, Task, bytes_of
 from rrlib.plan.timing import Timing
 from rrlib.plan.work import Samples, calls_of_attacks
+from rrlib.plan.workers import of_study
 from rrlib.study import PARAMS, Half, Study, trains
 
+WORKERS = (1, 2, 8, 64)
+SHARDS = 8  # with which the wall time is told besides
 UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
@@ -28,6 +31,7 @@ class Plan:
     timings: dict[tuple[str, int], Timing | str]
     resident: int
     offline: bool = False
+    workers: tuple[int, ...] = WORKERS
 
     def frames(self, dataset: str) -> int:
         """Of a clip; 0 for images."""
@@ -42,11 +46,16 @@ class Plan:
         )
 
     @cached_property
+    def costs(self) -> dict[tuple[str, str], tuple[float | None, float | None]]:
+        """Seconds of the checkpoint and of all tables of each pair; None where it is not known."""
+        costs = {pair: self.cost(*pair) for pair in self.study.pairs()}
+        return {pair: (training.seconds, measuring.seconds) for pair, (training, measuring) in costs.items()}
+
+    @cached_property
     def seconds(self) -> dict[tuple[str, str], float | None]:
         """Of checkpoint and tables of each pair; None where it is not known."""
         found: dict[tuple[str, str], float | None] = {}
-        for pair in self.study.pairs():
-            training, measuring = (cost.seconds for cost in self.cost(*pair))
+        for pair, (training, measuring) in self.costs.items():
             found[pair] = None if training is None or measuring is None else training + measuring
         return found
 
@@ -58,6 +67,7 @@ def lines(plan: Plan) -> Iterator[str]:
     yield from _samples(plan)
     yield from _work(plan)
     yield from _time(plan)
+    yield from _wall(plan)
     yield from _space(plan)
     yield from _end(plan)
 
@@ -166,6 +176,21 @@ def _time(plan: Plan) -> Iterator[str]:
     yield "  Measured just now: a few gradients of networks with random weights, at one or eight samples."
     yield "  Not counted: reading and cropping, 10 s or so for each page of the book, and what else the machine does."
     yield "  Memory: what a gradient keeps, times the batch, and this program; lower batch_size where it is too much."
+
+
+def _wall(plan: Plan) -> Iterator[str]:
+    alone = of_study(plan.costs, 1)
+    if not alone:
+        return
+    yield ""
+    yield "Wall time of the same with several workers, each as fast as this machine was just now (simulated)"
+    for shards in (1, SHARDS):
+        said = []
+        for workers in plan.workers:
+            wall = of_study(plan.costs, workers, shards)
+            said.append(f"{workers}: {duration(wall)}" + (f", {alone / wall:.1f} times faster" if workers > 1 else ""))
+        yield f"  {'as it is' if shards == 1 else f'--shards {shards}'}, workers {'; '.join(said)}"
+    yield "  Each with a GPU of its own where one was used above; else with cores of its own."
 
 
 def _table(plan: Plan, half: Half, seconds: dict[tuple[str, str], float | None]) -> Iterator[str]:

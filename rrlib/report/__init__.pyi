@@ -16,8 +16,10 @@ from . import finishing as finishing
 from . import front as front
 from . import guardrail as guardrail
 from . import judging as judging
+from . import kept as kept
 from . import kernels as kernels
 from . import leaderboard as leaderboard
+from . import listing as listing
 from . import made as made
 from . import moved as moved
 from . import notebooks as notebooks
@@ -32,6 +34,7 @@ from . import record as record
 from . import recordings as recordings
 from . import reference as reference
 from . import sentences as sentences
+from . import sheets as sheets
 from . import swapped as swapped
 from . import transfers as transfers
 from . import trusted as trusted

@@ -1,11 +1,13 @@
 """The book: prose of book/ and executed notebooks in one folder, built by Jupyter Book with every warning an error."""
 
+import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import yaml
@@ -13,10 +15,11 @@ import yaml
 from rrlib import files, study
 from rrlib.errors import InputError
 from rrlib.evaluation import Cell
-from rrlib.report import card_files, downloads, explorer, finishing, notebooks, reference
+from rrlib.report import card_files, downloads, kept, listing, notebooks, reference
 from rrlib.study import paths
 
-PROSE = Path("book")
+PACKAGE = Path(__file__).parents[1]
+PROSE, TOC = Path("book"), "_toc.yml"
 CITATION = Path("CITATION.cff")
 # of the whole study, each a notebook
 SINGLE: tuple[str, ...] = (
@@ -31,6 +34,8 @@ SINGLE: tuple[str, ...] = (
     "damage",
 )
 SINGLE += ("transfer", "faces", "drawn-and-real")
+# the code that shapes a page besides what its notebook shows
+SHAPING = ("book", "building", "described", "downloads", "finishing", "kept", "sheets")
 PRINTED = ("figure1.pdf", "figure1.svg")  # for print, linked from their page
 
 
@@ -54,6 +59,7 @@ def pages_of_detector(found: study.Study, dataset: str, detector: str) -> list[n
 def contents(found: study.Study, given: dict) -> dict:
     """The table of contents of book/_toc.yml with the study's own pages below the chapters `data` and `detectors`."""
     below = {
+        reference.ROOT: [{"file": f"{reference.ROOT}/{door}"} for door in reference.DOORS],
         "data": [{"file": f"datasets/{dataset}"} for dataset in found.datasets],
         "detectors": [
             {"file": entries[0], "sections": [{"file": entry} for entry in entries[1:]]}
@@ -71,42 +77,29 @@ def contents(found: study.Study, given: dict) -> dict:
 def build(target: Path) -> Path:
     """Build the book into the folder `target` and return the path of its first page.
 
-    Only the pages of the present study are taken. Raises InputError for a page that is missing, holds an error, or
-    makes Sphinx warn (a broken link, say), and for a `target` that holds what is not ours; `target` is then as before.
+    Only the pages of the present study are taken. After a build, the next one reads and writes those pages alone that
+    changed since (`kept`); the book is the same, byte for byte. Raises InputError for a page that is missing, holds an
+    error, or makes Sphinx warn (a broken link, say), and for a `target` that holds what is not ours; `target` is then
+    as before.
     """
-    with tempfile.TemporaryDirectory(prefix=".book-", dir=paths.OUTPUTS) as folder:
-        source = Path(folder, "source")
-        shutil.copytree(PROSE, source)
-        shutil.copy(CITATION, source)
-        found = study.load()
-        (source / "api-reference.md").write_text(reference.markdown(), encoding="utf-8")
-        toc = source / "_toc.yml"
-        toc.write_text(yaml.safe_dump(contents(found, yaml.safe_load(toc.read_text())), sort_keys=False))
-        for page in pages(found):
-            _take(paths.NOTEBOOKS / page, source / page)
-        for name in PRINTED:
-            _copy(downloads.FIGURES / name, source / downloads.FIGURES.name / name)
-        for pair in found.pairs():
-            card = card_files.committed(card_files.read(card_files.card_path(*pair)))
-            page = source / paths.detector_pages(*pair).relative_to(paths.NOTEBOOKS)
-            files.write_text(page / card_files.card_name(*pair), card_files.text(card))
-        built = source / "_build" / "html"
-        run = subprocess.run(
-            [sys.executable, "-m", "rrlib.report.building", source, built],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        if run.returncode != 0 or not (built / "index.html").is_file():
-            raise InputError(f"the book has faults; mend them in book/ or notebooks/: {_faults(run.stdout, source)}")
+    files.check_ours(target)
+    found = study.load()
+    contents_of_study = yaml.safe_dump(contents(found, yaml.safe_load((PROSE / TOC).read_text())), sort_keys=False)
+    with kept.place(_key(contents_of_study)) as place, _beside(target) as built:
+        source, html = place / "source", place / "html"
+        changed = kept.put(source, _sources(found, contents_of_study, _reference(place)))
+        for name in changed:  # by its content, whatever its time says
+            place.joinpath(".doctrees", name).with_suffix(".doctree").unlink(missing_ok=True)
         highlight = {"epsilon": found.highlight.epsilon, "tolerance": found.highlight.tolerance}
-        explorer.write(study.read_results(found), found.distance, highlight, built)
-        # Sphinx's note to its own next build; it names the temporary folder, so no two builds would be alike
-        (built / ".buildinfo").unlink(missing_ok=True)
+        with _sphinx(source, html) if changed or not html.is_dir() else nullcontext():
+            from rrlib.report import explorer, finishing  # which take a while to import, while Sphinx is at work
+
+            data = explorer.script(study.read_results(found), found.distance, highlight)
+        finishing.assemble(html, built, place / "finished", _figures(found))
+        explorer.write(data, built)
+        _cards(found, built)
         tables = [paths.results_path(half) for half in ("image", "video")]
-        tables += [path for pair in found.pairs() for path in sorted(paths.tables_folder(*pair).glob("*.parquet"))]
-        downloads.finish(built, pages(found), [path for path in tables if path.is_file()])
-        finishing.finish(built)  # last: it describes the figures that have no words of their own yet
+        downloads.take([path for path in tables if path.is_file()], built)
         files.mark(built)
         files.remove(target)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -114,21 +107,104 @@ def build(target: Path) -> Path:
     return target / "index.html"
 
 
+def _key(contents_of_study: str) -> str:
+    """Of all that any page may depend on besides itself and the other pages: another key, and all pages are built."""
+    given = [path for path in PROSE.rglob("*") if path.is_file() and not _is_page(path) and path.name != TOC]
+    code = [Path(__file__).with_name(f"{name}.py") for name in SHAPING]
+    installed = sorted(path.name for place in sys.path for path in Path(place).glob("*.dist-info"))
+    about = [sys.version, str(kept.PLACE.resolve()), contents_of_study, *installed]
+    return kept.key(
+        [(str(path), path.read_bytes()) for path in [*given, *code, CITATION]] + [("about", repr(about).encode())]
+    )
+
+
+def _is_page(path: Path) -> bool:
+    return path.suffix in (".md", ".ipynb")
+
+
+def _sources(found: study.Study, contents_of_study: str, reference_pages: dict[str, str]) -> dict[str, bytes]:
+    """What the book is built from, by path."""
+    given = [path for path in PROSE.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    wanted = {path.relative_to(PROSE).as_posix(): path.read_bytes() for path in given}
+    wanted |= {CITATION.name: CITATION.read_bytes(), TOC: contents_of_study.encode()}
+    wanted |= {f"{name}.md": text.encode() for name, text in reference_pages.items()}
+    wanted[f"{listing.PAGE}.md"] = listing.markdown().encode()
+    wanted |= {page.as_posix(): _taken(paths.NOTEBOOKS / page) for page in pages(found)}
+    for name in PRINTED:
+        wanted[f"{downloads.FIGURES.name}/{name}"] = _made(downloads.FIGURES / name)
+    for pair in found.pairs():
+        page = paths.detector_pages(*pair).relative_to(paths.NOTEBOOKS)
+        card = card_files.read(card_files.card_path(*pair))
+        wanted[f"{page.as_posix()}/{card_files.card_name(*pair)}"] = card_files.text(card).encode()
+    return wanted
+
+
+def _reference(place: Path) -> dict[str, str]:
+    """The pages of the API reference, made anew where code of rrlib changed: that means to import all of it."""
+    code = [path for path in sorted(PACKAGE.rglob("*.py*")) if path.suffix in (".py", ".pyi")]
+    now = kept.key((path.relative_to(PACKAGE).as_posix(), path.read_bytes()) for path in code)
+    known = place / "reference.json"
+    if known.is_file() and (held := json.loads(known.read_text(encoding="utf-8")))["of"] == now:
+        return dict(held["pages"])
+    made = reference.pages()
+    files.write_text(known, json.dumps({"of": now, "pages": made}))
+    return made
+
+
+@contextmanager
+def _sphinx(source: Path, html: Path) -> Iterator[None]:
+    """Build `source` into `html` meanwhile; raises InputError at the end for what Sphinx finds fault with."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "rrlib.report.building", source, html],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as run:
+        yield
+        said, _ = run.communicate()
+    if run.returncode != 0 or not (html / "index.html").is_file():
+        raise InputError(f"the book has faults; mend them in book/ or notebooks/: {_faults(said, source)}")
+
+
+@contextmanager
+def _beside(target: Path) -> Iterator[Path]:
+    """A new folder in outputs/, gone afterwards unless it was moved."""
+    paths.OUTPUTS.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".book-", dir=paths.OUTPUTS) as folder:
+        yield Path(folder, "book")
+
+
+def _figures(found: study.Study) -> dict[str, list[tuple[str, str | None]]]:
+    """The figures of each page of the study, by the page's name."""
+    return {
+        page.with_suffix(".html").as_posix(): downloads.of_notebook(json.loads(_made(paths.NOTEBOOKS / page)))
+        for page in pages(found)
+    }
+
+
+def _cards(found: study.Study, built: Path) -> None:
+    """Cards leave the study with the commit that they were made of, which no page shows."""
+    for pair in found.pairs():
+        card = card_files.text(card_files.committed(card_files.read(card_files.card_path(*pair))))
+        for place in built.glob(f"_downloads/*/{card_files.card_name(*pair)}"):
+            place.write_text(card, encoding="utf-8")
+
+
 def _entry(page: Path) -> str:
     return page.relative_to(paths.NOTEBOOKS).with_suffix("").as_posix()
 
 
-def _take(page: Path, place: Path) -> None:
-    _copy(page, place)
+def _taken(page: Path) -> bytes:
+    content = _made(page)
     if faults := notebooks.failures(page):
         raise InputError(f"{faults[0]}; mend the notebook and run `dvc repro`")
+    return content
 
 
-def _copy(made: Path, place: Path) -> None:
-    if not made.is_file():
-        raise InputError(f"{made} is absent; make it with `dvc repro`")
-    place.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(made, place)
+def _made(path: Path) -> bytes:
+    if not path.is_file():
+        raise InputError(f"{path} is absent; make it with `dvc repro`")
+    return path.read_bytes()
 
 
 def _faults(log: str, source: Path) -> str:

@@ -9,7 +9,11 @@ PROCESSES = 2  # more gain little: a third of the work is before and after the p
 
 
 def build(source: Path, target: Path) -> int:
-    """Build the book of `source` into `target`; 0, or 1 if Sphinx warned. What it has to say goes to stdout."""
+    """Build the book of `source` into `target`; 0, or 1 if Sphinx warned. What it has to say goes to stdout.
+
+    Where a build before left its pages in `target`, and what it read beside it in `.doctrees`, only pages that changed
+    are read and written.
+    """
     # not installed, says jsonschema's reader of it, which allows for that and otherwise makes 38 grammars, 2 seconds
     sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]
     import sphinx_multitoc_numbering

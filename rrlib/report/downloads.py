@@ -2,7 +2,6 @@
 
 import base64
 import html
-import json
 import re
 import shutil
 from collections.abc import Iterable
@@ -19,15 +18,8 @@ FOUND = re.compile(
 )
 
 
-def finish(built: Path, pages: Iterable[Path], tables: Iterable[Path]) -> None:
-    """Give every figure of the book `built` its alternative text and its files, and put the result tables beside.
-
-    pages: the executed notebooks of the book, relative to outputs/notebooks; tables: files below outputs/.
-    """
-    for page in pages:
-        place = built / page.with_suffix(".html")
-        figures = of_notebook(json.loads((paths.NOTEBOOKS / page).read_text(encoding="utf-8")))
-        place.write_text(linked(place.read_text(encoding="utf-8"), figures, built / "_images"), encoding="utf-8")
+def take(tables: Iterable[Path], built: Path) -> None:
+    """Put result tables, files below outputs/, into the book `built`."""
     for table in tables:
         copy = built / in_book(table)
         copy.parent.mkdir(parents=True, exist_ok=True)
@@ -67,6 +59,7 @@ def linked(page: str, figures: list[tuple[str, str | None]], folder: Path) -> st
         alt, pdf = next(rest, ("", None))
         seen.append(found["stem"])
         if pdf is not None:
+            folder.mkdir(parents=True, exist_ok=True)
             (folder / f"{found['name']}.pdf").write_bytes(base64.b64decode(pdf))
         return f'<img alt="{html.escape(alt)}"{found["before"]} src="{found["stem"]}.svg"{found["after"]}>'
 

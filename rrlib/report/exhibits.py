@@ -7,7 +7,6 @@ which, and gives the command. Commits and dates stand nowhere here: equal tables
 import base64
 import hashlib
 import html
-import json
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from matplotlib.figure import Figure
 
 from rrlib import study, text
 from rrlib.report import described, downloads, figures, notebooks, pages, provenance
+from rrlib.study import paths
 
 STAGES = {"evaluation": "pages", "detector": "pages", "dataset": "dataset-page", "damage": "damage-page"}
 STAGES |= {"transfer": "transfer-page"}  # the others are called as their notebooks
@@ -113,7 +113,7 @@ class Page:
             f"its place:</p>{_block(self.command)}<p>This makes it as a notebook beside the study, also with other "
             f"parameters:</p>{_block(' '.join(again))}"
             f"<details><summary>Parameters, inputs and versions</summary>{pages.show(record).data}</details>"
-            f"<details><summary>The code of this page</summary>{_block(code(self.notebook))}</details>"
+            f'<p><a href="{"../" * self.depth}code.html#{self.notebook}">The code of this page</a></p>'
         )
 
     def _made(self, links: Sequence[str]) -> str:
@@ -131,16 +131,24 @@ class Page:
         return [(path, _digest(path, path.stat().st_mtime_ns)) for path in self.inputs if path.is_file()]
 
     def _tables(self) -> list[str]:
-        """Links to the result tables, for as many as are few."""
+        """Links to the result tables, for as many as are few. Those of one cell lie in the file of all in the book."""
         there = [path for path in self.inputs if path.suffix == ".parquet" and path.is_file()]
-        if len(there) > 2:
+        of_cells = [path for path in there if path.is_relative_to(paths.TABLES)]
+        links = {self._shared(path): "Parquet, all tables" for path in of_cells}
+        links |= {
+            path: f"Parquet ({path.stem})" if len(there) > 1 else "Parquet" for path in there if path not in of_cells
+        }
+        if len(links) > 2:
             return []
         up = "../" * self.depth
         return [
-            f'<a href="{text.html(up + downloads.in_book(path))}" download>Parquet'
-            f"{f' ({text.html(path.stem)})' if len(there) > 1 else ''}</a>"
-            for path in there
+            f'<a href="{text.html(up + downloads.in_book(path))}" download>{text.html(said)}</a>'
+            for path, said in links.items()
         ]
+
+    def _shared(self, table: Path) -> Path:
+        dataset = table.relative_to(paths.TABLES).parts[0]
+        return paths.results_path("video" if dataset in self.found.video.datasets else "image")
 
 
 def for_print(drawn: Figure, place: Path) -> None:
@@ -148,12 +156,6 @@ def for_print(drawn: Figure, place: Path) -> None:
     for suffix in (".svg", ".pdf"):
         figures.save(drawn, place.with_suffix(suffix))
     plt.close(drawn)
-
-
-def code(notebook: str) -> str:
-    """The code of a notebook of notebooks/, its cells below each other."""
-    cells = json.loads((notebooks.SOURCES / f"{notebook}.ipynb").read_text(encoding="utf-8"))["cells"]
-    return "\n\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
 
 
 def _csv(frame: pd.DataFrame, name: str) -> str:

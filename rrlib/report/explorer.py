@@ -34,10 +34,10 @@ def mount() -> str:
     )
 
 
-def write(halves: Mapping[str, pd.DataFrame], distance: str, highlight: Mapping[str, float], book: Path) -> None:
+def write(data: str, book: Path) -> None:
     """The scripts and the data of the explorer into the built book."""
     shutil.copytree(SCRIPTS, book / PLACE, dirs_exist_ok=True)
-    files.write_text(book / PLACE / "data.js", script(halves, distance, highlight))
+    files.write_text(book / PLACE / "data.js", data)
 
 
 def script(halves: Mapping[str, pd.DataFrame], distance: str, highlight: Mapping[str, float]) -> str:

@@ -170,6 +170,7 @@ def plot_surface(table: pd.DataFrame, ax: Axes, tolerances: Sequence[float] = tu
 
     epsilons = sorted(table["epsilon"].unique(), reverse=True)
     surface = [summary.robust(table[table["epsilon"] == epsilon], tolerances).mean(axis=0) for epsilon in epsilons]
+    ax.grid(visible=False)  # the map covers it
     frame = pd.DataFrame(
         surface,
         index=[f"{epsilon:g}" for epsilon in epsilons],

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from rrlib import text
-from rrlib.analysis import DOES_NOT_HOLD, HOLDS, UNDECIDED, Claim, compare, found_pairs
+from rrlib.analysis import DOES_NOT_HOLD, HOLDS, UNDECIDED, Claim, compare, found_pairs, words
 
 OPENING = {HOLDS: "Holds here.", DOES_NOT_HOLD: "Does not hold here.", UNDECIDED: "Undecided here."}
 
@@ -71,14 +71,8 @@ def claims_sentence(claims: Sequence[Claim]) -> str:
     """Markdown: the verdicts on all claims in one sentence."""
     if not claims:
         return "**The attacks on no detector here can be trusted, so nothing is claimed.**"
-    counts = [(word, sum(claim.verdict == word for claim in claims)) for word in (HOLDS, DOES_NOT_HOLD, UNDECIDED)]
-    told = {
-        HOLDS: ("holds", "hold"),
-        DOES_NOT_HOLD: ("does not hold", "do not hold"),
-        UNDECIDED: ("is undecided", "are undecided"),
-    }
-    said = [f"{count} {told[word][count != 1]}" for word, count in counts]
-    return f"**Of {len(claims)} claims of the paper, {', '.join(said[:-1])} and {said[-1]} on this study.**"
+    told = words.counted(claim.verdict for claim in claims)
+    return f"**Of {len(claims)} claims of the paper, {told} on this study.**"
 
 
 def _sentence(said: str) -> str:

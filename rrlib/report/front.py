@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from rrlib import study, text
-from rrlib.analysis import DOES_NOT_HOLD, HOLDS, UNDECIDED, WORST_CASE, Choice, found_pairs, guardrails, summary
+from rrlib.analysis import DOES_NOT_HOLD, HOLDS, UNDECIDED, WORST_CASE, Choice, found_pairs, guardrails, summary, words
 
 PROPOSITION = "alike in robust accuracy and apart in robust ratio"
 
@@ -32,16 +32,27 @@ def headline(comparison: pd.DataFrame, tolerance: float) -> str:
     )
 
 
+def of_drawn(found: study.Study) -> str:
+    """The begin of the first sentence where all samples are drawn; empty where some are not, as each page's note tells.
+
+    >>> of_drawn(study.load())
+    'On drawn (synthetic) images and clips: '
+    """
+    if not all(each.drawn for each in found.datasets.values()):
+        return ""
+    return f"On drawn (synthetic) {' and '.join(dict.fromkeys(each.noun for each in found.datasets.values()))}: "
+
+
 def how_sure(comparison: pd.DataFrame, tolerance: float) -> str:
     """Markdown: the verdict, how many comparisons it rests on, and the interval of the one that says most."""
     if comparison.empty:
         return ""
     counts = comparison["verdict"].value_counts()
-    held, not_held, open_ = (int(counts.get(word, 0)) for word in (HOLDS, DOES_NOT_HOLD, UNDECIDED))
+    held, not_held = (int(counts.get(word, 0)) for word in (HOLDS, DOES_NOT_HOLD))
     verdict = HOLDS if held else DOES_NOT_HOLD if not_held == len(comparison) else UNDECIDED
     said = (
         f"**How sure: {verdict}.** Of {len(comparison)} comparisons (two detectors of one data set at one ε), "
-        f"{held} hold, {not_held} do not hold and {open_} are undecided."
+        f"{words.counted(comparison['verdict'])}."
     )
     row = nearest(comparison)
     if row is None:

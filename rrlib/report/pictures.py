@@ -39,7 +39,8 @@ def plot_families(folder: Path, frame: pd.DataFrame, columns: int = 6) -> Figure
 def plot_examples(clean: torch.Tensor, attacked: torch.Tensor, titles: Sequence[str]) -> Figure:
     """Clean image, perturbation and attacked image of a few samples, (N, 3, H, W) each.
 
-    The perturbation is drawn round mid-grey and stretched to its own largest value, which its title gives.
+    The perturbation is drawn in shades of grey, the mean of its three colours, round mid-grey and stretched to its own
+    largest value, which its title gives.
     """
     figure, axes = plt.subplots(3, len(clean), figsize=(1.4 * len(clean), 4.9), squeeze=False, layout="constrained")
     for column, (x, x_attacked, title) in enumerate(zip(clean, attacked, titles, strict=True)):
@@ -62,8 +63,8 @@ def plot_filmstrip(
 ) -> Figure:
     """One clip under attack: frames, perturbation and attacked frames; below them the score over time.
 
-    At most `FRAMES` frames are drawn, evenly chosen; the score has all. The perturbation is drawn round mid-grey and
-    stretched to its largest value in the clip, so that frames can be compared.
+    At most `FRAMES` frames are drawn, evenly chosen; the score has all. The perturbation is drawn in shades of grey,
+    the mean of its three colours, and stretched to its largest value in the clip, so that frames can be compared.
 
     Args:
         clean, attacked: (T, 3, H, W), pixels in [0, 1].
@@ -153,12 +154,12 @@ def _evenly(count: int) -> list[int]:
 
 
 def _stretched(difference: torch.Tensor) -> torch.Tensor:
-    """A perturbation as pixels in [0, 1]: 0 is mid-grey, the largest change black or white; in 8 steps.
-
-    As many as an eye tells apart in noise, and half the bytes.
+    """A perturbation (…, 3, H, W) in shades of grey, the mean of its three colours: 0 is mid-grey, ± the largest change
+    of a pixel value white or black; in 8 steps, as many as an eye tells apart in noise.
     """
     size = float(difference.abs().max())
-    return 0.5 + (4 * difference / size).round() / 8 if size else torch.full_like(difference, 0.5)
+    grey = difference.mean(dim=-3, keepdim=True).expand_as(difference)
+    return 0.5 + (4 * grey / size).round() / 8 if size else torch.full_like(difference, 0.5)
 
 
 def _pixels(image: torch.Tensor) -> np.ndarray:
@@ -188,6 +189,9 @@ def _grid(folder: Path, rows: dict[str, pd.DataFrame], columns: int) -> Figure:
 def _show(ax: Axes, image) -> None:
     """A small image pixel by pixel, which the viewer enlarges; a large one in the pixels that the figure has for it."""
     pixels = np.asarray(image)
-    ax.imshow(pixels, interpolation="none" if max(pixels.shape[:2]) <= EXACT else "nearest")
+    drawn = ax.imshow(pixels, interpolation="none" if max(pixels.shape[:2]) <= EXACT else "nearest")
+    drawn.set_clip_on(False)  # it fills its axes; a frame and what clips it would outweigh a small picture
+    ax.spines[:].set_visible(False)
+    ax.patch.set_visible(False)
     ax.set(xticks=[], yticks=[])
     ax.grid(False)

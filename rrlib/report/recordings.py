@@ -6,13 +6,14 @@ import pandas as pd
 import torch
 
 from rrlib import analysis, study, text
-from rrlib.analysis import DOES_NOT_HOLD, HOLDS, UNDECIDED, Claim, calibration, linearity, summary, trust
+from rrlib.analysis import DOES_NOT_HOLD, HOLDS, UNDECIDED, Claim, calibration, linearity, summary, trust, words
 from rrlib.evaluation import fit_temperature
 from rrlib.report import trusted
 from rrlib.study import Recorded
 
 GOAL = 0.85  # clean accuracy that the best detector of real faces should reach
 WORDS = {HOLDS: "holds", DOES_NOT_HOLD: "does not hold", UNDECIDED: "is undecided"}
+NOTHING = "no detector detects whose attacks can be trusted, so nothing is said"
 BUDGET = 0.05  # share of inputs that may be decided and then flipped, as on the start page
 PAIR = ["dataset", "detector"]
 
@@ -93,25 +94,48 @@ def start_line(name: str = "faces") -> str:
     found = study.recorded.read(name)
     worst = analysis.worst_case(found.results)
     reasons = trust.distrusted(checklists(found, worst))
+    link = "[real faces](faces)"
+    best = _best(found, worst, reasons)
+    if best is None:
+        return f"**On {link} (recorded)** {NOTHING}."
+    (first, *_) = claims(found, worst, reasons)
+    return (
+        f"**On {link} (recorded),** {best[0]}. {best[1]}. That detectors alike in RA can be apart in RR "
+        f"{WORDS[first.verdict]} there ({text.markdown(first.reason)})."
+    )
+
+
+def opening(found: Recorded, worst: pd.DataFrame, reasons: Mapping[tuple[str, str], str]) -> str:
+    """Markdown, one bold sentence: how the best detector of a recorded study detects, and how far it can be pushed.
+
+    worst: the worst case of `found.results`; reasons: whom the attacks on cannot be trusted, as in `claims`.
+    """
+    best = _best(found, worst, reasons)
+    return f"**On real faces, {NOTHING}.**" if best is None else f"**On real faces, {best[0]}; {_lower(best[1])}.**"
+
+
+def _best(found: Recorded, worst: pd.DataFrame, reasons: Mapping[tuple[str, str], str]) -> tuple[str, str] | None:
+    """Of the detector of highest clean accuracy among those that take part: how it detects; its RA and RR."""
     clean = analysis.clean_performance(worst)
     fit = trusted.without(clean[clean["detects"]], reasons).sort_values("accuracy", ascending=False, kind="stable")
-    link = "[real faces](faces)"
     if fit.empty:
-        return f"**On {link} (recorded)** no detector detects whose attacks can be trusted, so nothing is said."
+        return None
     best, highlight = fit.iloc[0], found.study.highlight
     of_best = worst[(worst["dataset"] == best["dataset"]) & (worst["detector"] == best["detector"])]
     data = summary.by_epsilon(summary.at_epsilon(of_best, highlight.epsilon), [highlight.tolerance])
     shown = {
         row["measure"]: f"{row['value']:.3f} [{row['low']:.3f}, {row['high']:.3f}]" for row in data.to_dict("records")
     }
-    (first, *_) = claims(found, worst, reasons)
     return (
-        f"**On {link} (recorded),** {text.markdown(best['detector'])} tells portraits of StyleGAN2 from photographs "
-        f"with AUC {best['auc']:.3f} [{best['auc_low']:.3f}, {best['auc_high']:.3f}]. At ε = {highlight.epsilon:g}, in "
-        f"the worst case over all attacks, its RA is {shown['RA']} and its RR({highlight.tolerance:g}) "
-        f"{shown['RR']}. That detectors alike in RA can be apart in RR {WORDS[first.verdict]} there "
-        f"({text.markdown(first.reason)})."
+        f"{text.markdown(best['detector'])} tells portraits of StyleGAN2 from photographs with AUC {best['auc']:.3f} "
+        f"[{best['auc_low']:.3f}, {best['auc_high']:.3f}]",
+        f"At ε = {highlight.epsilon:g}, in the worst case over all attacks, its RA is {shown['RA']} and its "
+        f"RR({highlight.tolerance:g}) {shown['RR']}",
     )
+
+
+def _lower(said: str) -> str:
+    return f"{said[:1].lower()}{said[1:]}"
 
 
 def beside(parts: Mapping[str, pd.DataFrame], epsilon: float, tolerance: float) -> pd.DataFrame:
@@ -195,6 +219,28 @@ def contrast(ours: pd.DataFrame, real: pd.DataFrame, epsilon: float, tolerance: 
         f"detectors here and for {able_there} of {len(theirs)} on real faces."
     )
     return "\n".join(lines)
+
+
+def in_common(parts: Mapping[str, Sequence[Claim]]) -> str:
+    """Markdown, one bold sentence: how many claims of the paper have the same verdict in all parts.
+
+    >>> one, other = Claim("A.", HOLDS, "", pd.DataFrame()), Claim("B.", HOLDS, "", pd.DataFrame())
+    >>> in_common({"drawn": [one, other], "real": [one]})
+    '**Of the paper’s claims, 1 was asked of drawn and real data: 1 has the same verdict on both (1 holds, 0 do not \
+hold and 0 are undecided), and 0 have not.**'
+    """
+    by_part = [{claim.statement: claim.verdict for claim in each} for each in parts.values()]
+    asked = [statement for statement in by_part[0] if all(statement in each for each in by_part)]
+    same = [by_part[0][each] for each in asked if len({part[each] for part in by_part}) == 1]
+    if not asked:
+        return "**No claim of the paper could be asked of both.**"
+    apart = len(asked) - len(same)
+    told = words.counted(same)
+    return (
+        f"**Of the paper’s claims, {len(asked)} {'was' if len(asked) == 1 else 'were'} asked of "
+        f"{' and '.join(parts)} data: {len(same)} {'has' if len(same) == 1 else 'have'} the same verdict on both "
+        f"({told}), and {apart} {'has' if apart == 1 else 'have'} not.**"
+    )
 
 
 def claims_beside(parts: Mapping[str, Sequence[Claim]], word: str = "on") -> str:

@@ -22,14 +22,33 @@ DOORS = (
 )
 
 
-def markdown() -> str:
-    """The whole page: a chapter for each folder, a section for each name."""
-    chapters = ["# API reference\n\nEvery name that a folder of `rrlib` exports, from its docstring."]
-    for door in DOORS:
-        module = importlib.import_module(f"rrlib.{door}")
-        chapters.append(f"## rrlib.{door}\n\n{prose(inspect.getdoc(module) or '')}")
-        chapters += [section(f"rrlib.{door}", name, thing) for name, thing in exported(module)]
-    return "\n\n".join(chapters) + "\n"
+ROOT = "api-reference"
+
+
+def pages() -> dict[str, str]:
+    """The Markdown of each page by its name in the book: one about all folders, and one for each of them."""
+    modules = {door: importlib.import_module(f"rrlib.{door}") for door in DOORS}
+    lines = [
+        f"- [rrlib.{door}]({ROOT}/{door}.md). {_first_sentence(module)} It exports "
+        f"{', '.join(f'`{name}`' for name, _ in exported(module))}."
+        for door, module in modules.items()
+    ]
+    about = (
+        "# API reference\n\nEvery name that a folder of `rrlib` exports, from its docstring; a page for each folder."
+    )
+    return {ROOT: f"{about}\n\n" + "\n".join(lines) + "\n"} | {
+        f"{ROOT}/{door}": markdown(door, module) for door, module in modules.items()
+    }
+
+
+def markdown(door: str, module: ModuleType) -> str:
+    """The page of one folder: what it is for, and a section for each name."""
+    begin = f"# rrlib.{door}\n\n{prose(inspect.getdoc(module) or '')}"
+    return "\n\n".join([begin, *(section(f"rrlib.{door}", *each) for each in exported(module))]) + "\n"
+
+
+def _first_sentence(module: ModuleType) -> str:
+    return re.split(r"(?<=\.)\s", prose(inspect.getdoc(module) or ""))[0]
 
 
 def exported(module: ModuleType) -> Iterator[tuple[str, object]]:
@@ -40,12 +59,12 @@ def exported(module: ModuleType) -> Iterator[tuple[str, object]]:
 
 def section(door: str, name: str, thing: object) -> str:
     """One name: its signature, its docstring and, of a class, those of its public methods."""
-    title = f"### `{door}.{name}`"
+    title = f"## `{door}.{name}`"
     if inspect.ismodule(thing):
         return f"{title}\n\nA module. {prose(inspect.getdoc(thing) or '')}"
     if not (inspect.isclass(thing) or inspect.isfunction(thing)):
         return f"{title}\n\nA {type(thing).__name__}."
-    parts = [title, f"```python\n{name}{_signature(thing)}\n```", prose(inspect.getdoc(thing) or "")]
+    parts = [title, f"```text\n{name}{_signature(thing)}\n```", prose(inspect.getdoc(thing) or "")]
     if inspect.isclass(thing):
         for method, function in inspect.getmembers(thing, inspect.isfunction):
             if not method.startswith("_") and function.__module__.startswith("rrlib") and method in vars(thing):

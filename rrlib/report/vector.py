@@ -8,12 +8,17 @@ import numpy as np
 from PIL import Image
 
 DECIMALS = 1  # of a coordinate in points; a twentieth of one, by which it is off, is a fifteenth of a pixel
-QUALITY = 90
-CLOSE = 38.0  # decibels; a picture that WebP's lossy way keeps less well than this is kept exactly
+QUALITY = 80
+CLOSE = 35.0  # decibels; a picture that WebP's lossy way keeps less well than this is kept exactly
+_MARKERS = re.compile(
+    r'<g(?P<group>(?: clip-path="[^"]*")?)>(?P<markers>(?:<use href="[^"]*"[^>]*? style="[^"]*"/>){2,})</g>'
+)
 # what matplotlib names without ever referring to it
 _UNUSED = re.compile(r' id="(?:[A-Za-z]+\d?d?|matplotlib\.axis)_\d+"')
 _NUMBER = re.compile(r"-?\d+\.\d{2,}")
 _PLACES = re.compile(r'(?<= )(?:d|points|x|y|x1|x2|y1|y2|cx|cy|width|height|viewBox)="[^"]*"|translate\([^)]*\)')
+_CLIPPED = re.compile(r'<path [^>]*?(?P<clip> clip-path="[^"]*")[^>]*/>(?:<path [^>]*?(?P=clip)[^>]*/>)+')
+_FONT = re.compile(r'(?<=; )font-family: ([^;"]+); ')
 _EMBEDDED = re.compile(r"data:image/png;base64,\s*([A-Za-z0-9+/=\s]+)")
 
 
@@ -21,7 +26,7 @@ def lighter(svg: str) -> str:
     """The same picture without metadata, comments and needless digits, its pixels packed; equal in, equal out.
 
     >>> lighter('<g id="text_1">\\n <!-- 0.1 -->\\n <path d="M 1.23456 2 \\nL 3 4 \\nz\\n"/>\\n</g>')
-    '<g><path d="M1.2 2l1.8 2z"/></g>'
+    '<path d="M1.2 2l1.8 2z"/>'
     """
     svg = re.sub(r"<\?xml.*?\?>|<!DOCTYPE.*?>|<metadata>.*?</metadata>|<!--.*?-->", "", svg, flags=re.DOTALL)
     svg = _PLACES.sub(_shorter, svg)
@@ -30,8 +35,8 @@ def lighter(svg: str) -> str:
     svg = _UNUSED.sub("", svg)
     svg = re.sub(r'<use xlink:href="([^"]+)" transform="translate\(([-\d.]+) 0\)"/>', r'<use href="\1" x="\2"/>', svg)
     svg = svg.replace("xlink:href=", "href=").replace(' xmlns:xlink="http://www.w3.org/1999/xlink"', "")
-    svg = _with_classes(_named_shortly(svg))
-    return re.sub(r">\s+<", "><", svg).strip()
+    svg = re.sub(r">\s+<", "><", svg).strip()
+    return _with_classes(_named_shortly(_merged(_ungrouped(svg))))
 
 
 def packed(png: bytes) -> str:
@@ -44,7 +49,7 @@ def packed(png: bytes) -> str:
         ("webp", _written(picture, "WEBP", lossless=True, quality=25, method=1)),
     ]
     if picture.mode == "RGB":
-        lossy = _written(picture, "WEBP", quality=QUALITY, method=2)
+        lossy = _written(picture, "WEBP", quality=QUALITY, method=4)
         if _likeness(picture, lossy) >= CLOSE:
             tries.append(("webp", lossy))
     kind, shortest = min(tries, key=lambda each: len(each[1]))
@@ -113,6 +118,37 @@ def _listed(numbers: list[int], unit: int) -> str:
 def _rounded(number: str) -> str:
     short = f"{float(number):.{DECIMALS}f}".rstrip("0").rstrip(".")
     return "0" if short == "-0" else short
+
+
+def _ungrouped(svg: str) -> str:
+    """Without the groups that say nothing of what they hold."""
+    kept: list[bool] = []
+
+    def told(found: re.Match[str]) -> str:
+        if found[0] == "</g>":
+            return "</g>" if kept.pop() else ""
+        kept.append(found[0] != "<g>")
+        return found[0] if kept[-1] else ""
+
+    return re.sub(r"<g(?: [^>]*)?>|</g>", told, svg)
+
+
+def _merged(svg: str) -> str:
+    """What neighbours share, their group says once: markers their look, lines and areas what clips them."""
+    svg = _MARKERS.sub(_in_a_group, svg)
+    svg = _CLIPPED.sub(lambda found: f"<g{found['clip']}>{found[0].replace(found['clip'], '')}</g>", svg)
+    if len(set(_FONT.findall(svg))) == 1 and "</style>" in svg:
+        family = _FONT.findall(svg)[0]
+        svg = _FONT.sub("", svg).replace("</style>", f"text{{font-family:{family}}}</style>", 1)
+    return svg
+
+
+def _in_a_group(found: re.Match[str]) -> str:
+    """A look that is inherited, as that of lines and areas is; opacity as a whole is not."""
+    looks = set(re.findall(r' style="([^"]*)"', found["markers"]))
+    if len(looks) != 1 or "opacity" in re.sub(r"(?:fill|stroke)-opacity", "", *looks):
+        return found[0]
+    return f'<g{found["group"]} style="{looks.pop()}">{re.sub(r" style=.[^>]*?(?=/>)", "", found["markers"])}</g>'
 
 
 def _with_classes(svg: str) -> str:

@@ -29,6 +29,7 @@ WANTED = {
     "promises": "know what the tool promises about files of others",
     "api": "use the metrics and attacks as a library",
     "api-reference": "look up a function",
+    "code": "read the code of these pages",
     "references": "see what is cited",
     "dependencies": "see what is used, under which licences",
 }

@@ -8,6 +8,7 @@ DATA = Path("data")
 OUTPUTS = Path("outputs")
 GIVEN = DATA / "checkpoints"
 RESULTS = OUTPUTS / "results"
+TABLES = OUTPUTS / "tables"
 NOTEBOOKS = OUTPUTS / "notebooks"
 MEASURED = OUTPUTS / "measured"
 CELLS = OUTPUTS / "cells"
@@ -55,7 +56,7 @@ def unfinished_folder(dataset: str, detector: str) -> Path:
 
 def tables_folder(dataset: str, detector: str) -> Path:
     """Where the result tables of a detector on a data set lie, a file for each attack."""
-    return OUTPUTS / "tables" / dataset / detector
+    return TABLES / dataset / detector
 
 
 def table_path(cell: Cell) -> Path:

@@ -68,7 +68,10 @@ def test_one_pair_that_holds_is_enough_and_all_must_fail_for_it_not_to_hold():
         ([fails, row()], "undecided"),
     ):
         assert alike_and_apart(pd.DataFrame(rows), 0.1).verdict == expected
-    assert "1 holds, 1 does not hold, 1 undecided" in alike_and_apart(pd.DataFrame([holds, fails, row()]), 0.1).reason
+    assert (
+        "of 3 comparisons, 1 holds, 1 does not hold and 1 is undecided"
+        in alike_and_apart(pd.DataFrame([holds, fails, row()]), 0.1).reason
+    )
 
 
 def test_patterns_are_hidden_where_a_difference_in_rr_is_none_in_ra():

@@ -20,10 +20,9 @@ DEFINED = ("robust accuracy", "robust ratio", "tolerance", "epsilon", "RA", "RR"
 # --- the files alone
 
 
-def test_the_book_is_light(book, pages):
-    """18 MB at most for the default study, where 15 are aimed at; it was 68. The result tables come on top."""
-    files = [path for path in book.rglob("*") if path.is_file() and path.suffix != ".parquet"]
-    assert sum(path.stat().st_size for path in files) < 18e6
+def test_the_book_is_light(book):
+    """15 MB at most for the default study, result tables and all; it was 68."""
+    assert sum(path.stat().st_size for path in book.rglob("*") if path.is_file()) <= 15e6
 
 
 def test_no_page_weighs_more_than_400_kB_beyond_what_pages_share(book, pages):
@@ -32,7 +31,7 @@ def test_no_page_weighs_more_than_400_kB_beyond_what_pages_share(book, pages):
         soup = BeautifulSoup(page.read_text(), "html.parser")
         own = {page, *((page.parent / img["src"]).resolve() for img in soup.find_all("img"))}
         weight = sum(path.stat().st_size for path in own if "_static" not in path.parts)
-        if weight > (700e3 if page.name == "api-reference.html" else 400e3):
+        if weight > 400e3:
             heavy[str(page.relative_to(book))] = weight
     assert not heavy
 

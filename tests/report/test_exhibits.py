@@ -12,8 +12,9 @@ import yaml
 from bs4 import BeautifulSoup
 
 from rrlib import study
-from rrlib.report import downloads, exhibits, figures
+from rrlib.report import downloads, exhibits, figures, listing
 from rrlib.report.notebooks import PDF, SVG
+from rrlib.study import paths
 
 ROOT = Path(__file__).resolve().parents[2]
 FRAME = pd.DataFrame({"detector": ["a", "<b>"], "RA": [0.123456789, 1.0]})
@@ -64,8 +65,8 @@ def test_below_a_table_stand_its_stage_its_command_the_hash_of_its_source_and_it
     held = pd.read_csv(io.BytesIO(base64.b64decode(csv["href"].partition(",")[2])))
     assert held["RA"].tolist() == [0.123457, 1.0]
     assert held["detector"].tolist() == ["a", "<b>"]
-    assert parquet["href"] == "../../../tables/tables/d/f/pgd.parquet"
-    assert downloads.in_book(page.inputs[0]) == parquet["href"].removeprefix("../../../")
+    assert parquet["href"] == "../../../" + downloads.in_book(paths.results_path("image"))
+    assert parquet.get_text() == "Parquet, all tables"
 
 
 def test_of_a_long_table_the_page_shows_the_first_rows_and_the_file_holds_all(page):
@@ -99,14 +100,17 @@ def test_a_figure_is_told_in_words_for_who_cannot_see_it_and_is_closed(page, mon
     ]  # fmt: skip
 
 
-def test_the_end_of_a_page_holds_its_code_and_the_command_with_its_parameters(page):
+def test_the_end_of_a_page_leads_to_its_code_and_holds_the_command_with_its_parameters(page):
     html = BeautifulSoup(page.closing({"seed": 0}).data, "html.parser")
     again, notebook, *_ = (block.get_text() for block in html.select("pre"))
     assert again == page.command
     assert notebook == "python -m rrlib notebook evaluation page.ipynb dataset=d detector=f attack=pgd"
-    record, code = html.select("details")
+    (record,) = html.select("details")
     assert "seed" in record.get_text()
-    assert "the_study = study.load()" in code.get_text()
+    (code,) = html.select("a")
+    assert code["href"] == "../../../code.html#evaluation"
+    assert "\n## evaluation\n" in (made := listing.markdown())
+    assert "the_study = study.load()" in made
 
 
 def test_equal_pages_are_equal_bytes(page):

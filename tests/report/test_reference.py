@@ -11,22 +11,25 @@ from rrlib.report import reference
 
 
 @pytest.fixture(scope="module")
-def page() -> str:
-    return reference.markdown()
+def pages() -> dict[str, str]:
+    return reference.pages()
 
 
 @pytest.mark.parametrize("door", reference.DOORS)
-def test_every_exported_name_has_a_section_and_says_what_it_is(page, door):
+def test_every_exported_name_has_a_section_and_says_what_it_is(pages, door):
+    page, overview = pages[f"api-reference/{door}"], pages["api-reference"]
+    assert f"[rrlib.{door}](api-reference/{door}.md)" in overview
     module = importlib.import_module(f"rrlib.{door}")
     for name, thing in reference.exported(module):
-        assert f"### `rrlib.{door}.{name}`\n" in page
+        assert f"`{name}`" in overview
+        assert f"## `rrlib.{door}.{name}`\n" in page
         if inspect.isclass(thing) or inspect.isfunction(thing):
             assert inspect.getdoc(thing), f"rrlib.{door}.{name} has no docstring"
 
 
-def test_the_page_is_the_same_each_time(page):
-    assert reference.markdown() == page
-    assert " at 0x" not in page
+def test_the_pages_are_the_same_each_time(pages):
+    assert reference.pages() == pages
+    assert not any(" at 0x" in page for page in pages.values())
 
 
 def test_all_folders_are_in_the_reference():

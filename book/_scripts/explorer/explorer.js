@@ -188,8 +188,9 @@
 
   // ---- the drawings
   const look = (name) => study.looks[name] || study.looks[Object.keys(study.looks)[0]];
+  const columns = () => (mount.clientWidth > 600 ? 2 : 1);
   const base = (title, extra) => ({
-    width: Math.max(280, Math.min(mount.clientWidth > 600 ? mount.clientWidth / 2 - 8 : mount.clientWidth, 480)),
+    width: Math.max(280, Math.min(columns() > 1 ? mount.clientWidth / 2 - 8 : mount.clientWidth, 560)),
     height: 280, marginLeft: 44, marginBottom: 40, style: { fontSize: "12px", background: "transparent", overflow: "visible" },
     ariaLabel: title, ...extra,
   });
@@ -259,6 +260,7 @@
       marks: [Plot.ruleX([String(view.epsilon)], { stroke: "currentColor", strokeDasharray: "2 3" }), ...lines(rows, over("RA"), "epsilon", { marker: "dot" })],
     }));
     const ranked = { RR: (row) => row.RR, RA: (row) => row.RA, stability: (row) => ({ value: row.stability, low: row.stability, high: row.stability }), decided: (row) => row.card.decided || { value: -1 } }[view.by];
+    figures.style.gridTemplateColumns = `repeat(${columns()}, minmax(0, 1fr))`;
     figures.replaceChildren(
       legend(rows),
       figure(`RR(τ) at ε = ${view.epsilon}, ${percent} bands`, tau),
