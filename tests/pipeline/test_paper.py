@@ -171,7 +171,7 @@ def test_all_that_is_open_came_from_the_server_and_is_what_it_serves(rehearsed):
     }
     weights = rehearsed.folder / "outputs/sources/deepfakebench-xception/xception_best.pth"
     assert hashlib.sha256(weights.read_bytes()).hexdigest() in rehearsed.said["xception"]
-    assert (rehearsed.folder / "outputs/sources/deepfakeface/wiki/wiki/00").is_dir()
+    assert (rehearsed.folder / "outputs/sources/deepfakeface/wiki/00").is_dir()
 
 
 @pytest.mark.parametrize(
