@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from rrlib import attacks, evaluation, files
-from rrlib.detectors import batch_to_device, to_device
+from rrlib.detectors import architecture, batch_to_device, frozen, to_device
 from rrlib.devices import resolve
 from rrlib.errors import InputError, parsing
 from rrlib.evaluation import Cell
@@ -68,7 +68,16 @@ def _kept(path: Path, x: torch.Tensor, epsilon: float) -> torch.Tensor | None:
 
 
 def scores_over_time(study: Study, cell: Cell, clip: torch.Tensor) -> list[float]:
-    """The cell's detector's probability of fake for a clip (T, 3, H, W) after each of its frames, 1 to T of them."""
+    """The cell's detector's probability of fake for a clip (T, 3, H, W) after each of its frames, 1 to T of them.
+
+    A detector that takes clips of one length alone sees the last of these frames held until the clip is full.
+    """
     device = resolve(study.device)
     detector = to_device(load_detector(study, cell.dataset, cell.detector).detector, device, clip)
-    return evaluation.scores_over_time(detector, clip)
+    if architecture(study.detectors[cell.detector].architecture).frames is None:
+        return evaluation.scores_over_time(detector, clip)
+    held = (torch.cat([clip[:seen], clip[seen - 1 :][:1].expand(len(clip) - seen, -1, -1, -1)])
+            for seen in range(1, len(clip) + 1))  # fmt: skip
+    with frozen(detector), torch.no_grad():
+        logits = [detector(batch_to_device(each[None], device, detector)).cpu().double() for each in held]
+    return torch.cat(logits).softmax(1)[:, 1].tolist()

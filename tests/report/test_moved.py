@@ -114,7 +114,8 @@ def test_an_interval_that_is_not_to_be_trusted_decides_nothing(capsys):
         ),
         (
             lambda: [card("a.yaml"), card("b.yaml", before_attack={})],
-            "a.yaml or b.yaml is not a card of this version (KeyError 'detects'); make it again with `python -m rrlib card`",
+            "a.yaml or b.yaml is not a card of this version (KeyError 'detects'); make it again with "
+            "`python -m rrlib card`",
         ),
     ],
 )
