@@ -28,7 +28,7 @@ from rrlib.devices import resolve
 from rrlib.errors import InputError
 from rrlib.evaluation import Labelled, probe, store
 
-IMAGES, CLIPS = 16, 8
+SAMPLES, PHOTOGRAPHS = 52, 16  # 52, so that one of them weighs less than the goal
 SUBJECT = ["dataset", "detector", "attacks"]
 GOAL, GOALS = 0.02, {"Meso4_DF": 0.05}  # of the gap in RR, at every ε and τ
 LONGER = {
@@ -112,7 +112,7 @@ def of_study(found: study.Study, only: list[str]) -> Iterator[pd.DataFrame]:
             continue
         half, loaded = study.half_of(found, dataset, detector), study.load_detector(found, dataset, detector)
         whole = study.load_test_set(dataset, loaded.metadata["input_size"])
-        chosen = probe.part(whole, CLIPS if hasattr(whole, "frames") else IMAGES, found.seed)
+        chosen = probe.part(whole, SAMPLES, found.seed)
         names = {"dataset": dataset, "detector": detector}
         names |= {"checkpoint": study.basis_of(found, dataset, detector).detector[:12]}
         names |= {"attacks": study.attacks_digest(half.attacks), "shift": in_words(half.attacks)}
@@ -131,12 +131,12 @@ def in_words(rules: Mapping[str, Rule]) -> str:
 
 def of_weights(found: study.Study, weights: Path, architecture: str, size: int) -> Iterator[pd.DataFrame]:
     rules = found.image.attacks
-    chosen = subject(architecture, resolve("cpu"), Plan(size, IMAGES, weights=weights))
+    chosen = subject(architecture, resolve("cpu"), Plan(size, PHOTOGRAPHS, weights=weights))
     names = {"dataset": "photographs", "detector": weights.stem}
     names |= {"checkpoint": store.digest_of({}, chosen.detector)[:12], "attacks": study.attacks_digest(rules)}
     names["shift"] = in_words(rules)
     yield rows(
-        chosen.detector, evaluation.labelled((chosen.x, chosen.labels)), list(range(IMAGES)), rules, found, names
+        chosen.detector, evaluation.labelled((chosen.x, chosen.labels)), list(range(PHOTOGRAPHS)), rules, found, names
     )
 
 

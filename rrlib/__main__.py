@@ -10,10 +10,16 @@ import time
 import traceback
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rrlib import commands as by_hand
 from rrlib import text
 from rrlib.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rrlib.study import Study
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -184,22 +190,38 @@ def _dataset(options: argparse.Namespace) -> None:
 def _checkpoint(options: argparse.Namespace) -> None:
     from rrlib import study
 
-    study.make_checkpoint(study.load(), options.dataset, options.detector)
+    if found := _asked(options, study.paths.checkpoint_path):
+        study.make_checkpoint(found, options.dataset, options.detector)
 
 
 def _measure(options: argparse.Namespace) -> None:
     from rrlib import study
 
+    if not (found := _asked(options, study.paths.tables_folder)):
+        return
     if options.shard:
-        study.measure_shard(study.load(), options.dataset, options.detector, options.shard)
+        study.measure_shard(found, options.dataset, options.detector, options.shard)
     else:
-        study.measure(study.load(), options.dataset, options.detector)
+        study.measure(found, options.dataset, options.detector)
 
 
 def _damage(options: argparse.Namespace) -> None:
     from rrlib import study
 
-    study.make_damage(study.load(), options.dataset, options.detector)
+    if found := _asked(options, study.paths.damage_path):
+        study.make_damage(found, options.dataset, options.detector)
+
+
+def _asked(options: argparse.Namespace, place: "Callable[[str, str], Path]") -> "Study | None":
+    """The study, or None where it leaves the pair out: then what the stage makes at `place` is empty."""
+    from rrlib import study
+
+    found, pair = study.load(), (options.dataset, options.detector)
+    if not study.is_left_out(found, *pair):
+        return found
+    study.leave_empty(place(*pair))
+    print(f"{'/'.join(pair)} is left out of the study")
+    return None
 
 
 def _transfer(options: argparse.Namespace) -> None:
@@ -211,7 +233,8 @@ def _transfer(options: argparse.Namespace) -> None:
 def _trust(options: argparse.Namespace) -> None:
     from rrlib import study
 
-    study.make_probe(study.load(), options.dataset, options.detector)
+    if found := _asked(options, study.paths.probe_path):
+        study.make_probe(found, options.dataset, options.detector)
 
 
 def _results(options: argparse.Namespace) -> None:
@@ -262,7 +285,8 @@ def _pages(options: argparse.Namespace) -> None:
     from rrlib import study
     from rrlib.report import book, notebooks
 
-    notebooks.execute_all(book.pages_of_detector(study.load(), options.dataset, options.detector))
+    if found := _asked(options, study.paths.detector_pages):
+        notebooks.execute_all(book.pages_of_detector(found, options.dataset, options.detector))
 
 
 def _notebook(options: argparse.Namespace) -> None:

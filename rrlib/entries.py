@@ -135,7 +135,17 @@ def named(value: object, where: str, read: Callable[[str, object, str], Made]) -
         # names become file names and stage names
         if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", name):
             raise InputError(f"{where}: the name {name!r} is not allowed; use letters, digits, - and _, 64 at most")
-    return {name: read(name, entry, f"{where}.{name}") for name, entry in value.items()}
+    return {name: _looked_at(name, entry, f"{where}.{name}", read) for name, entry in value.items()}
+
+
+def _looked_at(name: str, entry: object, where: str, read: Callable[[str, object, str], Made]) -> Made:
+    """What `read` gives; a path in the entry at which the system refuses to look, as it is too long, is told."""
+    try:
+        return read(name, entry, where)
+    except OSError as error:
+        given = str(error.filename)
+        said = given if len(given) <= LONGEST_NUMBER else f"{given[:LONGEST_NUMBER]}…"
+        raise InputError(f"{where}: {said} cannot be looked at ({error.strerror}); give another path or name") from None
 
 
 def placed(where: str, make: Callable[Given, Made], *arguments: Given.args, **options: Given.kwargs) -> Made:

@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 from torch.nn.functional import logsigmoid
 
-from rrlib.attacks.ball import Radius, add_step, at, like, where
+from rrlib.attacks.ball import Radius, add_step, at, where
 from rrlib.attacks.gradients import Clean, exists, log_shift, margin
 from rrlib.attacks.options import check_whole
 from rrlib.attacks.refining import refined
@@ -17,9 +17,8 @@ from rrlib.attacks.trajectory import Observer, Trajectory
 from rrlib.errors import InputError
 
 _Search = Callable[[Clean, Radius, int, torch.Tensor, torch.Tensor], Iterator[Iterate]]
-_Begin = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 SATURATED = 1e-3  # of |p′ − p|: who could still gain less than this is left alone
-CURVED = 4e-3, 0.1  # of |p′ − p|, and as a share of it: so much a search must promise, or have brought, to go on
+CURVED = 4e-3, 0.1  # of |p′ − p|, and as a share of it: so much a search must promise to be begun
 
 
 @dataclass(frozen=True)
@@ -41,10 +40,10 @@ class Shift(PGD):
     spared the other if that can no longer win (|p′ − p| ≥ p for the way down, ≥ 1 − p for the way up). No result
     changes by it.
 
-    `refine` searches on: from the best point, in so many steps of `refining.refined`, and where that brings more than
-    `CURVED` also in so many of APGD from the far corner x ∓ ε sign ∇, to end on another hill if there is one. Samples
-    to which it cannot matter are left alone. `SATURATED`: less than 1e-3 of |p′ − p| is still to be had, so that no
-    sample gives up more by it. Nearly linear in the ball: the ways and the single step moved p alike, up to `CURVED`.
+    `refine` searches on from the best point: in half as many steps of APGD, whose long first ones may lead to another
+    hill, and then in so many of `refining.refined`, to its top. Samples to which it cannot matter are left alone.
+    `SATURATED`: less than 1e-3 of |p′ − p| is still to be had, so that no sample gives up more by it. Nearly linear in
+    the ball: the ways and the single step moved p alike, up to `CURVED`.
     It only adds to what was found. A GPU is waited for a few times at each ε, to find those samples.
 
     With the schedule `apgd` each sample adapts its steps, and spends them all in the direction that can still win (see
@@ -86,7 +85,7 @@ class Shift(PGD):
     @property
     def refining(self) -> int:
         """A gradient a step of both searches."""
-        return 2 * self.refine
+        return self.refine // 2 + self.refine
 
     def observer(self, clean: Clean, epsilon: Radius) -> Observer:
         """Keeps the point that shifted most."""
@@ -142,28 +141,22 @@ class _Furthest:
 
     def kept(self) -> tuple[torch.Tensor, torch.Tensor]:
         if self.refine:
-            before = self.largest
             curved = _unlike(self.of_ways, self.of_single_step)
-            self._search_on(curved, refined, lambda rows, up: self.images[rows])
-            curved = curved & _unlike(self.largest, before)
-            self._search_on(curved, apgd_from, self._far_corner)
+            if self.refine > 1:
+                self._search_on(curved, apgd_from, self.refine // 2)
+            self._search_on(curved, refined, self.refine)
         return self.images, self.found
 
-    def _search_on(self, chosen: torch.Tensor, search: _Search, begin: _Begin) -> None:
-        """Those of `chosen`, (N,) bool, that are not saturated, in the direction that moved them most."""
+    def _search_on(self, chosen: torch.Tensor, search: _Search, steps: int) -> None:
+        """From the best points of those of `chosen`, (N,) bool, that are not saturated, in the direction they moved."""
         most = self.before.abs().sigmoid()  # max(p, 1 − p)
         rows = (chosen & (most - self.largest.exp() > SATURATED)).nonzero()[:, 0]
         if len(rows) == 0:
             return
         up = torch.where(self.difference >= self.before, 1.0, -1.0).to(self.before.dtype) * self._towards_fake
         up, part = up[rows], self.clean.part(rows)
-        for iterate in search(part, at(self.epsilon, rows), self.refine, up, begin(rows, up)):
+        for iterate in search(part, at(self.epsilon, rows), steps, up, self.images[rows]):
             self._consider(iterate.images, iterate.margins(), rows)
-
-    def _far_corner(self, rows: torch.Tensor, up: torch.Tensor) -> torch.Tensor:
-        """Where one step of the clean gradient leads in the direction that is not searched."""
-        x, (_, gradient) = self.clean.x[rows], self.clean.gradient()
-        return add_step(x, gradient[rows].sign().mul_(like(-up, x)), at(self.epsilon, rows)).clamp_(0, 1)
 
 
 def _unlike(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:

@@ -2,12 +2,15 @@
 
 import multiprocessing
 import os
+import resource
 import runpy
 import shlex
+import signal
 import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import forkserver
 from multiprocessing.connection import wait
@@ -24,6 +27,8 @@ PATIENCE = 5  # seconds for a command to tidy up
 _warming = threading.Lock()
 _asking = threading.Lock()  # each start asks after all ended processes; of two that ask after one, one hears nothing
 _running: set[BaseProcess] = set()
+LATE = 124  # the exit code of a command that its time limit ended, as of timeout(1)
+ASIDE = 2 << 30  # bytes of address space that libraries set aside and never touch, which the kernel counts all the same
 SHOWN = 3  # lines at the end of the log that are told when a command fails
 
 
@@ -59,28 +64,43 @@ def warm(environment: Mapping[str, str]) -> None:
             os.environ.update(before)
 
 
-def run(command: str, log: Path, environment: Mapping[str, str], gpus: int, after: Sequence[object] = ()) -> Ended:
+def run(
+    command: str,
+    log: Path,
+    environment: Mapping[str, str],
+    gpus: int,
+    seconds: float | None = None,
+    after: Sequence[object] = (),
+) -> Ended:
     """Run a command in the working directory, what it prints in the file `log`; Dask calls this on a worker.
 
-    `environment` is for `warm`. Of several `gpus` the command sees the one whose number its worker has. `after` are the
-    results of what Dask runs before it. A command that is no `python -m rrlib …` runs in a shell. Raises Killed when a
-    signal ended the command.
+    `environment` is for `warm`. Of several `gpus` the command sees the one whose number its worker has. After `seconds`
+    it is ended. `after` are the results of what Dask runs before it. A command that is no `python -m rrlib …` runs in a
+    shell. Raises Killed when a signal ended the command.
+
+    The memory limit of the Dask worker is the command's: the kernel refuses what goes beyond (Linux, without GPUs).
     """
-    worker = distributed.get_worker().name
-    own = {"CUDA_VISIBLE_DEVICES": str(worker % gpus)} if gpus > 1 and isinstance(worker, int) else {}
+    worker = distributed.get_worker()
+    own = {"CUDA_VISIBLE_DEVICES": str(worker.name % gpus)} if gpus > 1 and isinstance(worker.name, int) else {}
+    memory = None if gpus else worker.memory_manager.memory_limit
     begun = time.monotonic()
     log.parent.mkdir(parents=True, exist_ok=True)
     log.write_bytes(b"")
     warm(environment)
     context = multiprocessing.get_context("forkserver" if kernels.FORKS else "spawn")
-    process = context.Process(target=_become, args=(command, log, own))  # type: ignore[attr-defined]
+    process = context.Process(target=_become, args=(command, log, own, memory))  # type: ignore[attr-defined]
     with _asking:
         process.start()
     _running.add(process)
-    wait([process.sentinel])
+    late = not wait([process.sentinel], seconds)
+    if late:
+        _end(process)
     with _asking:
         process.join()
     _running.discard(process)
+    if late:
+        told = f"it took longer than the time limit of {seconds:g} s; give it more, or run again to go on"
+        return Ended(LATE, time.monotonic() - begun, (told,))
     code = process.exitcode or 0
     if code < 0:
         raise Killed(f"signal {-code} ended it")
@@ -98,8 +118,21 @@ def end_all() -> None:
             process.kill()
 
 
-def _become(command: str, log: Path, own: dict[str, str]) -> None:
+def _end(process: BaseProcess) -> None:
+    """End a command with all that it started."""
+    for how in (signal.SIGTERM, signal.SIGKILL):
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid or 0, how)
+        if wait([process.sentinel], PATIENCE):
+            return
+    process.kill()
+
+
+def _become(command: str, log: Path, own: dict[str, str], memory: int | None) -> None:
     """Be the command, in a process of its own."""
+    if memory and sys.platform == "linux":
+        _, most = resource.getrlimit(resource.RLIMIT_DATA)
+        resource.setrlimit(resource.RLIMIT_DATA, (memory + ASIDE, most))
     if kernels.FORKS:
         kernels.end_with(os.getppid())
     os.setsid()  # Ctrl-C is for the run, which then ends its commands

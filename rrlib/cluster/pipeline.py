@@ -4,10 +4,12 @@ A run of a stage is here what it is for `dvc repro`: its outputs go, a run that 
 what the command made is hashed, cached and written to dvc.lock. Only the command itself is somebody else's.
 """
 
+import copy
 import logging
 import time
 from collections.abc import Iterable
 from types import TracebackType
+from typing import Any
 
 from dvc.dependency import Dependency, ParamsDependency
 from dvc.lock import LockError
@@ -21,7 +23,8 @@ from rrlib.errors import InputError
 logging.getLogger("dvc").setLevel(logging.WARNING)  # it tells of each stage that did not change
 
 ABSENT = object()
-WRITTEN_EVERY = 20  # seconds: each writing of dvc.lock costs time that grows with the number of its stages
+WRITTEN_EVERY = 20  # seconds at least between two writings of dvc.lock, each of which writes all of its stages,
+WRITING = 0.02  # and at most this share of the time is spent on them
 
 
 class Pipeline:
@@ -29,10 +32,10 @@ class Pipeline:
 
     def __init__(self) -> None:
         self._repo = Repo()
-        self._hashes: dict[str, object] = {}  # of code and the like, by path
+        self._seen: dict[str, tuple[Any, ...]] = {}  # what DVC finds at a path that stages rest on
         self._params: dict[str, dict[str, object]] = {}  # what parameter files hold, by path
         self._unwritten: list[PipelineStage] = []
-        self._written = time.monotonic()
+        self._next_writing = time.monotonic() + WRITTEN_EVERY
 
     def __enter__(self) -> "Pipeline":
         try:
@@ -45,7 +48,9 @@ class Pipeline:
         self.stages: dict[str, PipelineStage] = {
             stage.addressing: stage for stage in graph if stage.cmd and not stage.frozen
         }
-        self._made = {out.fs_path for stage in self.stages.values() for out in stage.outs}
+        for stage in self.stages.values():
+            for dependency in stage.deps:
+                self._look_once(dependency)
         self.needs: dict[str, set[str]] = {
             name: {each.addressing for each in graph.successors(stage)} & self.stages.keys()
             for name, stage in self.stages.items()
@@ -69,30 +74,50 @@ class Pipeline:
     def stale(self, name: str) -> bool:
         """Whether a stage's command, parameters, dependencies or outputs are others than dvc.lock says."""
         stage = self.stages[name]
-        return stage.changed_stage() or any(map(self._changed, stage.deps)) or stage.changed_outs()
+        return stage.changed_stage() or any(dependency.status() for dependency in stage.deps) or stage.changed_outs()
 
-    def _changed(self, dependency: Dependency) -> bool:
-        """What DVC looks at for each stage anew is looked at once here: most stages rest on the same code and file.
+    def _look_once(self, dependency: Dependency) -> None:
+        """What DVC looks at for each stage anew is looked at once, or once more when a stage has made it.
 
-        What is changed while the run is under way is seen at its end, by `confirm`.
+        Most stages rest on the same code, data and parameters. What somebody changes while the run is under way is seen
+        at its end, by `confirm`.
         """
         path = dependency.fs_path
         if isinstance(dependency, ParamsDependency):
-            if path not in self._params:
-                self._params[path] = load_path(path, dependency.fs) if dependency.exists else {}
-            recorded = dependency.hash_info.value if dependency.hash_info else {}
-            same = all(key in recorded and _at(self._params[path], key) == recorded[key] for key in dependency.params)
-            return not same and bool(dependency.status())
-        if type(dependency) is not Dependency or path in self._made:
-            return bool(dependency.status())
-        if path not in self._hashes:
-            self._hashes[path] = dependency.get_hash() if dependency.exists else None
-        return self._hashes[path] is None or self._hashes[path] != dependency.hash_info
+            dependency.read_params = lambda flatten=True: self._parameters(dependency)
+        elif type(dependency) is Dependency:
+            build = dependency._build
+
+            def once(*args: object, **how: object) -> tuple[Any, ...]:
+                if path not in self._seen:
+                    self._seen[path] = build(*args, **how)
+                return self._seen[path]
+
+            dependency._build = once
+
+    def _parameters(self, dependency: ParamsDependency) -> dict[str, object]:
+        """The values of a stage's parameters, by "a.b.c"."""
+        path = dependency.fs_path
+        if path not in self._params:
+            self._params[path] = load_path(path, dependency.fs) if dependency.exists else {}
+        found = {key: _at(self._params[path], key) for key in dependency.params or self._params[path]}
+        # copies: one value in two stages would be an anchor in dvc.lock
+        return {key: copy.deepcopy(value) for key, value in found.items() if value is not ABSENT}
+
+    def _forget(self, stage: PipelineStage) -> None:
+        """What a stage makes is not any more as it was seen."""
+        for out in stage.outs:
+            made = out.fs_path
+            for path in [
+                path for path in self._seen if f"{path}/".startswith(f"{made}/") or made.startswith(f"{path}/")
+            ]:
+                del self._seen[path]
 
     def begin(self, name: str) -> bool:
         """Make a stale stage ready to run; False if its outputs could be restored, so that nothing need run."""
         stage = self.stages[name]
         stage.remove_outs(ignore_remove=False, force=False)
+        self._forget(stage)
         try:
             self._repo.stage_cache.restore(stage)
         except RunCacheNotFoundError:
@@ -106,18 +131,21 @@ class Pipeline:
         A stage that was taken in and had not reached dvc.lock when the process was killed is restored by the next run.
         """
         stage = self.stages[name]
+        self._forget(stage)
         uncached = any(not out.use_cache for out in stage.outs if not (out.is_metric or out.is_plot))
         stage.save(run_cache=not uncached)
         stage.commit()
         self._unwritten.append(stage)
-        if time.monotonic() - self._written > WRITTEN_EVERY:
+        if time.monotonic() > self._next_writing:
             self._write()
 
     def _write(self) -> None:
+        begun = time.monotonic()
         if self._unwritten:
             self._unwritten[0].dvcfile.dump_stages(self._unwritten, update_pipeline=False)
         self._unwritten = []
-        self._written = time.monotonic()
+        ended = time.monotonic()
+        self._next_writing = ended + max(WRITTEN_EVERY, (ended - begun) / WRITING)
 
 
 def _at(params: object, key: str) -> object:

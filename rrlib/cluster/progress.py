@@ -55,15 +55,17 @@ class Progress:
 
     def _remaining(self) -> str:
         """About the time left, where something is known of all stages that are."""
-        known = [self._guess(name) for name in self._left]
+        alike: dict[str, list[float]] = {}
+        for name, took in self._seconds.items():
+            alike.setdefault(_kind(name), []).append(took)
+        means = {kind: sum(took) / len(took) for kind, took in alike.items()}
+        known = [self._seconds.get(name, means.get(_kind(name))) for name in self._left]
         if not known or None in known:
             return ""
         at_a_time = max(1.0, self._busy / (time.monotonic() - self._begun))
         minutes = sum(filter(None, known)) / at_a_time / 60
         return f"; about {minutes:.0f} min left" if minutes >= 1 else "; less than a minute left"
 
-    def _guess(self, name: str) -> float | None:
-        if name in self._seconds:
-            return self._seconds[name]
-        alike = [took for other, took in self._seconds.items() if other.split("@")[0] == name.split("@")[0]]
-        return sum(alike) / len(alike) if alike else None
+
+def _kind(name: str) -> str:
+    return name.split("@")[0]

@@ -4,7 +4,11 @@ from rrlib.cluster.pipeline import Pipeline, confirm
 
 
 def run(
-    workers: int | None = None, scheduler: str | None = None, keep_going: bool = False, shards: int = 1
+    workers: int | None = None,
+    scheduler: str | None = None,
+    keep_going: bool = False,
+    shards: int = 1,
+    time_limit: float | None = None,
 ) -> list[str]:
     """Bring the study up to date as `dvc repro` does, several stages at a time; the names of those that ran.
 
@@ -12,6 +16,7 @@ def run(
     for it. scheduler: the address of a running Dask scheduler, to use its workers instead; they stand in this folder,
     on a disk that they share with this process. keep_going: after a failure go on with what does not rest on it.
     shards: in how many parts each detector is measured, so that one detector can keep several workers busy.
+    time_limit: seconds after which a command is ended, which is a failure; what it had finished is kept.
 
     Raises InputError when a command failed, with the end of what it printed and where the rest is.
     """
@@ -21,5 +26,5 @@ def run(
             return []
         from rrlib.cluster import workers as dask_workers  # here: where nothing is stale, nobody waits for Dask
 
-        ran = dask_workers.run_stale(pipeline, stale, workers, scheduler, keep_going, shards)
+        ran = dask_workers.run_stale(pipeline, stale, workers, scheduler, keep_going, shards, time_limit)
     return ran + confirm()

@@ -1,9 +1,11 @@
 """The stale stages of the study, each on a worker as soon as what it rests on is done."""
 
+import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import dask
 import distributed
 from dask.system import CPU_COUNT
 from distributed.system import MEMORY_LIMIT
@@ -17,6 +19,8 @@ LOGS = Path("outputs/logs")
 PATIENCE = 60  # seconds for a scheduler and its first worker to answer
 TRIES = 3  # of a command that a signal ends
 MEMORY = 2 << 30  # bytes that a worker should have to itself
+ROOM = 1 << 30  # bytes of disk that should be free before a stage, beside twice what it made last time
+NAMED = 5  # stages that are listed by name
 FIRST = ("fetch", "dataset", "checkpoint", "measure", "results")  # most of the others wait for these
 
 
@@ -27,6 +31,7 @@ def run_stale(
     scheduler: str | None,
     keep_going: bool,
     shards: int = 1,
+    time_limit: float | None = None,
 ) -> list[str]:
     """Run stages that are stale, and those that rest on them as far as they become so; the names of those that ran."""
     count = workers or as_many_as_pay_off()
@@ -36,7 +41,7 @@ def run_stale(
     progress = Progress(pipeline.after(stale), LOGS / "seconds.json")
     try:
         with _client(count, scheduler) as client:
-            return _Run(pipeline, client, progress, keep_going, environment, shards).all()
+            return _Run(pipeline, client, progress, keep_going, environment, shards, time_limit).all()
     except (OSError, TimeoutError, ValueError) as error:
         if not scheduler:
             raise
@@ -61,9 +66,10 @@ class _Run:
         keep_going: bool,
         environment: Mapping[str, str],
         shards: int,
+        time_limit: float | None,
     ):
         self.pipeline, self.client, self.progress, self.keep_going = pipeline, client, progress, keep_going
-        self.environment, self.shards = environment, shards
+        self.environment, self.shards, self.time_limit = environment, shards, time_limit
         self.waiting = {name: set(needed) for name, needed in pipeline.needs.items()}
         self.running: dict[distributed.Future, str] = {}
         self.finished = distributed.as_completed()
@@ -82,7 +88,7 @@ class _Run:
             command.end_all()
             self.progress.close()
         if self.failed:
-            raise InputError("; ".join(self.failed.values()))
+            raise InputError("; ".join([*self.failed.values(), *self._set_aside()]))
         return self.ran
 
     def _start(self) -> None:
@@ -92,10 +98,23 @@ class _Run:
                 del self.waiting[name]
                 if self.failed and not self.keep_going:
                     continue
-                if name in self.progress.expected and self.pipeline.stale(name) and self.pipeline.begin(name):
+                if name not in self.progress.expected or not self.pipeline.stale(name):
+                    self._done(name)
+                elif lacking := self._lacks_room(name):
+                    self._fail(name, lacking)
+                elif self.pipeline.begin(name):
                     self._submit(name)
                 else:
                     self._done(name)
+
+    def _lacks_room(self, name: str) -> str:
+        """What is wrong with the disk, if a stage would likely fill it: DVC keeps a second copy of what it makes."""
+        needed = ROOM + 2 * sum(out.meta.size or 0 for out in self.pipeline.stages[name].outs)
+        free = shutil.disk_usage(".").free
+        if free >= needed:
+            return ""
+        told = f"{name}: {free / 1e9:.1f} GB of disk are free, where it needs {needed / 1e9:.1f} GB"
+        return f"{told}; make room and run again"
 
     def _submit(self, name: str) -> None:
         command_of_stage = self.pipeline.stages[name].cmd
@@ -117,6 +136,7 @@ class _Run:
             log,
             self.environment,
             _gpus(),
+            self.time_limit,
             list(after),
             key=name,
             pure=False,
@@ -146,6 +166,12 @@ class _Run:
         for lost in self.pipeline.after([name]):
             self.waiting.pop(lost, None)
 
+    def _set_aside(self) -> list[str]:
+        """What could not run as it rests on what failed."""
+        names = sorted(self.pipeline.after(self.failed) - self.failed.keys())
+        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+        return [f"not run, as they rest on these: {', '.join(names[:NAMED])}{more}"] if names else []
+
     def _done(self, name: str) -> None:
         self.progress.done(name)
         for needed in self.waiting.values():
@@ -154,15 +180,23 @@ class _Run:
 
 @contextmanager
 def _client(workers: int, scheduler: str | None) -> Iterator[distributed.Client]:
-    """A client of the given scheduler, or of a cluster of threads here: each waits for a process of its own."""
+    """A client of the given scheduler, or of a cluster of threads here: each waits for a process of its own.
+
+    Here each command may use its share of the memory; Dask itself need not watch the process in which they wait.
+    """
     if scheduler:
         with distributed.Client(scheduler, timeout=PATIENCE) as client:
             client.wait_for_workers(1, timeout=PATIENCE)
             yield client
     else:
         with (
+            dask.config.set({f"distributed.worker.memory.{what}": False for what in ("target", "spill", "pause")}),
             distributed.LocalCluster(
-                n_workers=workers, threads_per_worker=1, processes=False, dashboard_address=":0", memory_limit=None
+                n_workers=workers,
+                threads_per_worker=1,
+                processes=False,
+                dashboard_address=":0",
+                memory_limit=MEMORY_LIMIT // workers,
             ) as cluster,
             distributed.Client(cluster) as client,
         ):

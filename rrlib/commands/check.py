@@ -29,6 +29,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     whole.add_argument(
         "--shards", type=int, default=1, metavar="N", help="parts in which each detector is measured (1)"
     )
+    whole.add_argument("--time-limit", type=float, metavar="MIN", help="end a stage that takes longer (no limit)")
     add_study(whole)
     whole.set_defaults(run=_run)
 
@@ -52,9 +53,10 @@ def _check(options: argparse.Namespace) -> None:
     _warn(found)
     file = options.study or study.PARAMS
     for name, half in (("images", found.image), ("video", found.video)):
+        less = f", less {len(half.left_out)} left out," if half.left_out else ""
         print(
             f"{file}: {name}: {len(half.datasets)} data set(s) × {len(half.detectors)} detector(s) × "
-            f"{len(half.attacks)} attack(s) = {len(half.cells())} cells at {len(found.epsilons)} epsilons"
+            f"{len(half.attacks)} attack(s){less} = {len(half.cells())} cells at {len(found.epsilons)} epsilons"
         )
 
 
@@ -66,8 +68,11 @@ def _run(options: argparse.Namespace) -> None:
         raise InputError(f"--workers {options.workers} is too few; give 1 or more, or leave it out")
     if options.shards < 1:
         raise InputError(f"--shards {options.shards} is too few; give 1 or more, or leave it out")
+    if options.time_limit is not None and options.time_limit <= 0:
+        raise InputError(f"--time-limit {options.time_limit:g} is too short; give more than 0 minutes, or leave it out")
     _check(options)
-    cluster.run(options.workers, options.scheduler, options.keep_going, options.shards)
+    seconds = options.time_limit and 60 * options.time_limit
+    cluster.run(options.workers, options.scheduler, options.keep_going, options.shards, seconds)
     found = study.load()
     print(record.verify(found))
     _warn(found)  # again, as it is now that there are data and tables to speak of

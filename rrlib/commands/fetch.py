@@ -41,7 +41,9 @@ def _fetch_study(options: argparse.Namespace) -> None:
 
     if options.to or options.catalogue or options.trust_first_use:
         raise InputError("--study goes by params.yaml alone; change the entry under its sources, or fetch by name")
-    for line in study.fetch_sources(study.load()):
+    found = study.load()
+    study.write_asked(found)
+    for line in study.fetch_sources(found):
         print(line, flush=True)
 
 

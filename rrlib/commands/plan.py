@@ -13,6 +13,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     plan.add_argument("file", type=Path, nargs="?", help="params.yaml unless given")
     plan.add_argument("--write", type=Path, metavar="FILE", help="write the part that can run, such as to params.yaml")
     plan.add_argument("--offline", action="store_true", help="leave out what would have to be fetched, too")
+    plan.add_argument(
+        "--workers", type=int, nargs="+", metavar="N", help="tell the wall time of so many (1 2 8 64); GPUs or cores"
+    )
     add_study(plan)
     plan.set_defaults(run=_plan)
 
@@ -22,7 +25,10 @@ def _plan(options: argparse.Namespace) -> None:
 
     if options.file and options.study:
         raise InputError(f"two studies are given, {options.file} and {options.study}; leave one out")
-    made = plan.make(options.file or study.PARAMS, options.offline)
+    if options.workers and min(options.workers) < 1:
+        raise InputError(f"--workers {min(options.workers)} is too few; give 1 or more, or leave it out")
+    asked = {"workers": tuple(options.workers)} if options.workers else {}
+    made = plan.make(options.file or study.PARAMS, options.offline, **asked)
     for line in plan.lines(made):
         print(line, flush=True)
     if options.write:

@@ -19,6 +19,7 @@ from rrlib.errors import InputError
 LAYOUT = "give a folder with real/ and fake/, or a CSV file with the columns path, label and, if known, group, split"
 SHOWN = 3
 UNTRAINED = ("validation", "test")
+CALIBRATES = 20  # groups of validation: a temperature and a threshold are fitted to no fewer
 Searched = dict[tuple[int, int], tuple[ClassFolder, Path]]  # where each folder, by its number, was met
 
 
@@ -292,8 +293,7 @@ def dealt(frame: pd.DataFrame, where: str, seed: int, splits: Sequence[str] = ma
         frame["split"] = ""
     free = frame[frame["split"] == ""]
     if not free.empty:
-        sum_of = sum(manifest.FRACTIONS[split] for split in splits)
-        fractions = {split: manifest.FRACTIONS[split] / sum_of for split in splits}
+        fractions = _fractions(splits, free["group"].nunique())
         try:
             chosen = manifest.grouped_split(free.get("deal", free["group"]), free["label"], seed, fractions)
         except InputError as error:
@@ -301,6 +301,20 @@ def dealt(frame: pd.DataFrame, where: str, seed: int, splits: Sequence[str] = ma
         frame.loc[free.index, "split"] = chosen
     manifest.check_whole(frame, where)
     return frame.sort_values("path", ignore_index=True)
+
+
+def _fractions(splits: Sequence[str], groups: int) -> dict[str, float]:
+    """The share of each split. Without training, validation gets what calibrates, if as much is left to test.
+
+    >>> round(_fractions(UNTRAINED, 100)["validation"], 3), round(44 * _fractions(UNTRAINED, 44)["validation"], 1)
+    (0.375, 20.5)
+    """
+    sum_of = sum(manifest.FRACTIONS[split] for split in splits)
+    fractions = {split: manifest.FRACTIONS[split] / sum_of for split in splits}
+    if tuple(splits) == UNTRAINED and groups > 2 * CALIBRATES:
+        share = max(fractions["validation"], (CALIBRATES + 0.5) / groups)
+        fractions = {"validation": share, "test": 1 - share}
+    return fractions
 
 
 def _try_all(folder: Path, frame: pd.DataFrame, samples: Samples) -> dict[str, str]:

@@ -43,7 +43,7 @@ def of_training(study: Study, dataset: str, detector: str, samples: Samples | No
 
 def of_measuring(study: Study, dataset: str, detector: str, samples: Samples | None, timing: Timing | str) -> Cost:
     """The cost of all tables of one data set and one detector; nothing for what was measured before."""
-    rules, calls = study.half(dataset).attacks, NONE
+    rules, calls = study.half(dataset).attacks_on(dataset, detector), NONE
     for names, epsilons in done.lacking(study, dataset, detector).items():
         of_group = calls_of_attacks([rules[name] for name in names], epsilons, study.fold)
         if of_group is None or samples is None:

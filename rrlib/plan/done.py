@@ -14,7 +14,7 @@ def lacking(study: Study, dataset: str, detector: str) -> dict[tuple[str, ...], 
     That is everything as long as the checkpoint or the prepared data set is not there: what was measured is found by
     keys that name both.
     """
-    rules = study.half(dataset).attacks
+    rules = study.half(dataset).attacks_on(dataset, detector)
     found = _keys(study, dataset, detector)
     prepared = dataset_folder(dataset) / manifest.NAME
     if not found or not prepared.is_file() or not has_checkpoint(study, dataset, detector):
@@ -29,7 +29,7 @@ def lacking(study: Study, dataset: str, detector: str) -> dict[tuple[str, ...], 
 def _keys(study: Study, dataset: str, detector: str) -> set[str]:
     """The keys of all pieces: those of the store, and those of tables, which a run puts there (`store.adopt`)."""
     keys = {path.stem for path in paths.measured_folder(dataset, detector).glob("*.parquet")}
-    for attack in study.half(dataset).attacks:
+    for attack in study.half(dataset).attacks_on(dataset, detector):
         path = paths.table_path(Cell(dataset, detector, attack))
         try:
             said = tables.read(path).attrs.get("keys", "{}")

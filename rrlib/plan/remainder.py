@@ -1,6 +1,7 @@
 """The part of a study that can run, as a file: what waits for something is left out by name."""
 
 import subprocess
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,10 @@ import yaml
 
 from rrlib import entries, files
 from rrlib.errors import InputError
+from rrlib.evaluation import Cell
 from rrlib.plan.missing import Missing, paths, paths_of
 from rrlib.sources import owner
-from rrlib.study import Half, Study, completed, lacking
+from rrlib.study import PARTS, Half, Study, completed, lacking, matches
 
 
 class _Plain(yaml.SafeDumper):
@@ -18,9 +20,6 @@ class _Plain(yaml.SafeDumper):
 
     def ignore_aliases(self, data: object) -> bool:
         return True
-
-
-PARTS = tuple(Half.__dataclass_fields__)
 
 
 def write(study: Study, file: Path, missing: Missing, target: Path) -> list[str]:
@@ -62,9 +61,15 @@ def left_out(study: Study, missing: Missing) -> list[str]:
 
 def remainder(study: Study, file: Path, missing: Missing) -> dict[str, Any]:
     """The study's file without what waits for something; a half in which no cell is left is empty."""
-    found = completed(entries.mapping(entries.read(file), str(file), optional=(*Study.__dataclass_fields__, *PARTS)))
+    optional = (*Study.__dataclass_fields__, *PARTS, "cells")
+    found = completed(entries.mapping(entries.read(file), str(file), optional=optional))
     given = found | _half(found, study.image, missing)
     given["video"] = _half(given["video"], study.video, missing)
+    every = [Cell(*names) for half in (given, given["video"]) for names in product(*(half[part] for part in PARTS))]
+    given["cells"] = {
+        key: [pattern for pattern in patterns if any(matches(pattern, cell) for cell in every)]
+        for key, patterns in given["cells"].items()
+    }
     if study.sources:
         kept = _kept_sources(study, missing)
         given["sources"] = {name: change for name, change in given["sources"].items() if name in kept}
@@ -85,14 +90,9 @@ def check_may_replace(target: Path) -> None:
 
 
 def _half(given: dict[str, Any], half: Half, missing: Missing) -> dict[str, Any]:
-    if not missing.left(half.cells()):
-        return {part: {} for part in PARTS}
-    needs = {"datasets": missing.datasets, "detectors": missing.detectors}
-    rest = {
-        part: {name: entry for name, entry in given[part].items() if not missing.by_hand(needs[part][name])}
-        for part in needs
-    }
-    return rest | {"attacks": given["attacks"]}
+    left = missing.left(half.cells())
+    used = {part: {cell[number] for cell in left} for number, part in enumerate(PARTS)}
+    return {part: {name: entry for name, entry in given[part].items() if name in used[part]} for part in PARTS}
 
 
 def _kept_sources(study: Study, missing: Missing) -> set[str]:

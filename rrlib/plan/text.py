@@ -12,8 +12,11 @@ from rrlib.plan import costs
 from rrlib.plan.missing import Missing, Task, bytes_of
 from rrlib.plan.timing import Timing
 from rrlib.plan.work import Samples, calls_of_attacks
+from rrlib.plan.workers import of_study
 from rrlib.study import PARAMS, Half, Study, trains
 
+WORKERS = (1, 2, 8, 64)
+SHARDS = 8  # with which the wall time is told besides
 UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
@@ -28,6 +31,7 @@ class Plan:
     timings: dict[tuple[str, int], Timing | str]
     resident: int
     offline: bool = False
+    workers: tuple[int, ...] = WORKERS
 
     def frames(self, dataset: str) -> int:
         """Of a clip; 0 for images."""
@@ -42,11 +46,16 @@ class Plan:
         )
 
     @cached_property
+    def costs(self) -> dict[tuple[str, str], tuple[float | None, float | None]]:
+        """Seconds of the checkpoint and of all tables of each pair; None where it is not known."""
+        costs = {pair: self.cost(*pair) for pair in self.study.pairs()}
+        return {pair: (training.seconds, measuring.seconds) for pair, (training, measuring) in costs.items()}
+
+    @cached_property
     def seconds(self) -> dict[tuple[str, str], float | None]:
         """Of checkpoint and tables of each pair; None where it is not known."""
         found: dict[tuple[str, str], float | None] = {}
-        for pair in self.study.pairs():
-            training, measuring = (cost.seconds for cost in self.cost(*pair))
+        for pair, (training, measuring) in self.costs.items():
             found[pair] = None if training is None or measuring is None else training + measuring
         return found
 
@@ -58,6 +67,7 @@ def lines(plan: Plan) -> Iterator[str]:
     yield from _samples(plan)
     yield from _work(plan)
     yield from _time(plan)
+    yield from _wall(plan)
     yield from _space(plan)
     yield from _end(plan)
 
@@ -89,7 +99,7 @@ def _cells(plan: Plan) -> Iterator[str]:
         for dataset in half.datasets:
             for number, (needs, detectors) in enumerate(_grouped(plan, half, dataset).items()):
                 some = "all detectors" if len(detectors) == len(half.detectors) else ", ".join(detectors)
-                count = len(detectors) * len(half.attacks)
+                count = sum(cell.dataset == dataset and cell.detector in detectors for cell in half.cells())
                 yield f"    {'' if number else dataset:{wide}}  {some}: {count} cell(s) {_state(plan, needs)}"
 
 
@@ -104,7 +114,7 @@ def _grouped(plan: Plan, half: Half, dataset: str) -> dict[tuple[Task, ...], lis
     """The detectors by what their cells need; all together where the data set itself is missing."""
     own = tuple(task for task in plan.missing.tasks if task.name in plan.missing.datasets[dataset])
     groups: dict[tuple[Task, ...], list[str]] = {}
-    for detector in half.detectors:
+    for detector in (name for of, name in half.pairs() if of == dataset):
         stuck = any(not task.automatic for task in own)
         groups.setdefault(own if stuck else tuple(plan.missing.needs(dataset, detector)), []).append(detector)
     return groups
@@ -168,6 +178,21 @@ def _time(plan: Plan) -> Iterator[str]:
     yield "  Memory: what a gradient keeps, times the batch, and this program; lower batch_size where it is too much."
 
 
+def _wall(plan: Plan) -> Iterator[str]:
+    alone = of_study(plan.costs, 1)
+    if not alone:
+        return
+    yield ""
+    yield "Wall time of the same with several workers, each as fast as this machine was just now (simulated)"
+    for shards in (1, SHARDS):
+        said = []
+        for workers in plan.workers:
+            wall = of_study(plan.costs, workers, shards)
+            said.append(f"{workers}: {duration(wall)}" + (f", {alone / wall:.1f} times faster" if workers > 1 else ""))
+        yield f"  {'as it is' if shards == 1 else f'--shards {shards}'}, workers {'; '.join(said)}"
+    yield "  Each with a GPU of its own where one was used above; else with cores of its own."
+
+
 def _table(plan: Plan, half: Half, seconds: dict[tuple[str, str], float | None]) -> Iterator[str]:
     """A row for each detector: one gradient, memory, and the time on each data set."""
     wide = max(map(len, half.detectors))
@@ -185,6 +210,9 @@ def _table(plan: Plan, half: Half, seconds: dict[tuple[str, str], float | None])
         gradient = f"{milliseconds:.{0 if milliseconds >= 100 else 1}f} ms"
         times = []
         for dataset, width in columns.items():
+            if (dataset, detector) not in seconds:
+                times.append(f"{'left out':>{width}}")
+                continue
             number = seconds[dataset, detector]
             said = "not known" if number is None else duration(number) if number else "done"
             times.append(f"{f'({said})' if plan.missing.waits(dataset, detector) else said:>{width}}")

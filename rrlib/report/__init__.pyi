@@ -21,6 +21,7 @@ from . import kernels as kernels
 from . import leaderboard as leaderboard
 from . import listing as listing
 from . import made as made
+from . import moved as moved
 from . import notebooks as notebooks
 from . import numbers as numbers
 from . import ordinary as ordinary

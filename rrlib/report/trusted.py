@@ -71,7 +71,17 @@ def distrusted(
         lists[dataset, detector] = checklist_of(found, dataset, detector, parts[0], parts[1])
         if dataset in found.of_frames:
             lists[study.videos_name(dataset), detector] = lists[dataset, detector]
-    return trust.distrusted(lists)
+    return _spared(found) | trust.distrusted(lists)
+
+
+def _spared(found: study.Study) -> dict[tuple[str, str], str]:
+    """Whom the study spares an attack that it leads against others: their worst cases cannot be compared."""
+    return {
+        (name, detector): f"{detector} on {name} is not attacked with {', '.join(attacks)}, since cells of params.yaml "
+        "leaves that out: its worst case is not that of the others"
+        for (dataset, detector), attacks in study.spared(found).items()
+        for name in [dataset, *([study.videos_name(dataset)] if dataset in found.of_frames else [])]
+    }
 
 
 def on_a_card(

@@ -1,7 +1,13 @@
 from . import again as again
 from . import paths as paths
 from . import recorded as recorded
+from .asked import is_left_out as is_left_out
+from .asked import leave_empty as leave_empty
+from .asked import spared as spared
+from .asked import write_asked as write_asked
 from .beside import enter as enter
+from .cells import PARTS as PARTS
+from .cells import matches as matches
 from .checkpoint import check_module as check_module
 from .checkpoint import has_checkpoint as has_checkpoint
 from .checkpoint import load_detector as load_detector

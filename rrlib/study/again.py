@@ -15,6 +15,7 @@ from rrlib.errors import InputError
 from rrlib.evaluation import Labelled, evaluate, probe
 from rrlib.study import paths, recorded
 from rrlib.study.checkpoint import load_weights
+from rrlib.study.measure import half_of
 from rrlib.study.params import Study, load
 
 PART = 24  # samples of each detector that a short look takes
@@ -120,7 +121,7 @@ def _look(study: Study, dataset: str, detector: str, folder: Path, there: pd.Dat
     here = evaluate(
         network,
         test,
-        study.half(dataset).attacks,
+        half_of(study, dataset, detector).attacks,
         epsilons,
         distance=study.distance,
         seed=study.seed,

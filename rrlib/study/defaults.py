@@ -30,6 +30,7 @@ TOP: dict[str, Any] = {
     "datasets": {},
     "detectors": {},
     "attacks": ATTACKS,
+    "cells": {},
     "damage": {kind: list(severities) for kind, severities in damage.USUAL.items()},
     "video": {},
 }

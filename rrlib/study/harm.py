@@ -58,7 +58,7 @@ def make_transfer(study: Study, dataset: str) -> None:
     if epsilon == 0:
         return
     rule = half.attacks[study.highlight.attack]
-    bases = {name: basis_of(study, dataset, name) for name in half.detectors}
+    bases = {name: basis_of(study, dataset, name) for of, name in half.pairs() if of == dataset}
     said = {"attack": repr(rule), "epsilon": epsilon}
     kept = {
         name: _kept(dataset, name, [bases[name], *bases.values()], said | {"seen by": list(bases)}) for name in bases

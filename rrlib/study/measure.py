@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
@@ -12,9 +13,11 @@ from rrlib import datasets, detectors, files
 from rrlib.attacks import Rule
 from rrlib.datasets import manifest
 from rrlib.devices import resolve
+from rrlib.errors import InputError
 from rrlib.evaluation import Basis, Cell, Labelled, Recipe, store, tables, videos
 from rrlib.study import paths
 from rrlib.study.checkpoint import load_detector
+from rrlib.study.fitting import halving
 from rrlib.study.params import Half, Study, known
 from rrlib.study.thresholds import judged
 
@@ -31,8 +34,12 @@ def measure(study: Study, dataset: str, detector: str) -> None:
 
 def measure_shard(study: Study, dataset: str, detector: str, shard: tuple[int, int]) -> None:
     """Shard (i, n) of what `measure` would do, for it to find; see `store.measure_shard`."""
-    with_names = _arguments(study, dataset, detector)
-    store.measure_shard(shard, **with_names, rules=half_of(study, dataset, detector).attacks, epsilons=study.epsilons)
+    given, rules = _arguments(study, dataset, detector), half_of(study, dataset, detector).attacks
+
+    def measured(batch_size: int) -> None:
+        store.measure_shard(shard, **given, batch_size=batch_size, rules=rules, epsilons=study.epsilons)
+
+    halving(measured, samples_at_once(study, given["dataset"]), f"{dataset}/{detector}")
 
 
 def table_of(study: Study, cell: Cell) -> pd.DataFrame:
@@ -63,7 +70,12 @@ def tables_of(
 ) -> dict[str, pd.DataFrame]:
     """The tables of some attacks by name, at the study's or other ε, measured where the store lacks them."""
     chosen = study.epsilons if epsilons is None else epsilons
-    return store.measure(**_arguments(study, dataset, detector), rules=rules, epsilons=chosen)
+    given = _arguments(study, dataset, detector)
+
+    def measured(batch_size: int) -> dict[str, pd.DataFrame]:
+        return store.measure(**given, batch_size=batch_size, rules=rules, epsilons=chosen)
+
+    return halving(measured, samples_at_once(study, given["dataset"]), f"{dataset}/{detector}")
 
 
 def basis_of(study: Study, dataset: str, detector: str) -> Basis:
@@ -91,11 +103,14 @@ def seed_families(study: Study) -> dict[str, str]:
 
 
 def half_of(study: Study, dataset: str, detector: str) -> Half:
-    """The half of the study that both names belong to; InputError if there is none."""
+    """The half of the study that both names belong to, with the attacks on the two; InputError if there are none."""
     known(dataset, study.datasets, "data set")
     half = study.half(dataset)
     known(detector, half.detectors, "detector")
-    return half
+    attacks = half.attacks_on(dataset, detector)
+    if not attacks and half.attacks:
+        raise InputError(f"params.yaml: cells leaves {dataset}/{detector} out; take it in to measure it")
+    return replace(half, attacks=attacks)
 
 
 def load_test_set(dataset: str, input_size: int) -> Labelled:
@@ -166,7 +181,7 @@ def _found(study: Study, dataset: str, detector: str, rules: dict[str, Rule]) ->
 
 
 def _arguments(study: Study, dataset: str, detector: str) -> dict[str, Any]:
-    """What `store.measure` is given of a detector on a data set, whatever the attacks."""
+    """What `store.measure` is given of a detector on a data set, whatever the attacks and the size of a batch."""
     loaded = load_detector(study, dataset, detector)
     test = load_test_set(dataset, loaded.metadata["input_size"])
     return {
@@ -175,7 +190,6 @@ def _arguments(study: Study, dataset: str, detector: str) -> dict[str, Any]:
         "basis": _basis(study, dataset, loaded, test),
         "folder": paths.measured_folder(dataset, detector),
         "unfinished": paths.unfinished_folder(dataset, detector),
-        "batch_size": samples_at_once(study, test),
         "device": resolve(study.device),
         "workers": study.workers,
         "dataset_name": dataset,

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields, replace
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -19,7 +19,8 @@ from rrlib.evaluation import METHODS, Adversarial, Augmentation, Cell, Recipe, d
 from rrlib.metrics import functional
 from rrlib.sources import Source, awaited
 from rrlib.sources import catalogue as published
-from rrlib.study import defaults, paths
+from rrlib.study import cells, defaults, paths
+from rrlib.study.cells import PARTS
 
 PARAMS = Path("params.yaml")
 PROMISE = {"budget": (0, 1), "confidence": (0.5, 1)}  # of guardrails, and between which limits
@@ -60,19 +61,26 @@ class Highlight:
 
 @dataclass(frozen=True)
 class Half:
-    """What is crossed with each other, by name: data sets of images, or of clips, with their detectors and attacks."""
+    """What is crossed with each other, by name: data sets of images, or of clips, with their detectors and attacks; but
+    for the cells that the study leaves out (`rrlib.study.cells`)."""
 
     datasets: dict[str, Kind]
     detectors: dict[str, Detector]
     attacks: dict[str, Rule]
+    left_out: frozenset[Cell] = frozenset()
 
     def cells(self) -> list[Cell]:
         """Every evaluation, in the order of params.yaml."""
-        return [Cell(*names) for names in product(self.datasets, self.detectors, self.attacks)]
+        every = (Cell(*names) for names in product(self.datasets, self.detectors, self.attacks))
+        return [cell for cell in every if cell not in self.left_out]
 
     def pairs(self) -> list[tuple[str, str]]:
         """Every (data set, detector): one checkpoint each."""
-        return list(product(self.datasets, self.detectors))
+        return [pair for pair in product(self.datasets, self.detectors) if self.attacks_on(*pair) or not self.attacks]
+
+    def attacks_on(self, dataset: str, detector: str) -> dict[str, Rule]:
+        """The attacks on a detector and a data set of this half, by name."""
+        return {name: rule for name, rule in self.attacks.items() if Cell(dataset, detector, name) not in self.left_out}
 
 
 @dataclass(frozen=True)
@@ -137,16 +145,15 @@ def load(path: Path = PARAMS) -> Study:
     """
     where = str(path)
     read = entries.read(path)
-    parts = tuple(Half.__dataclass_fields__)
     own = tuple(name for name in Study.__dataclass_fields__ if name != "image")
-    given = entries.mapping(read, where, optional=(*own, *parts))
+    given = entries.mapping(read, where, optional=(*own, *PARTS, "cells"))
     if Path(path).name == PARAMS.name:
         _check_complete(given, where)
     else:
         given = defaults.completed(given)
     sources = published.chosen(given["sources"], f"{where}: sources", Path(path).parent)
     attacks.check_epsilons(given["epsilons"], f"{where}: epsilons")
-    video = entries.mapping(given["video"], f"{where}: video", required=parts)
+    video = entries.mapping(given["video"], f"{where}: video", required=PARTS)
     study = Study(
         seed=entries.whole(given["seed"], f"{where}: seed", 0),
         device=entries.choice(given["device"], DEVICES, f"{where}: device"),
@@ -161,7 +168,7 @@ def load(path: Path = PARAMS) -> Study:
         highlight=_highlight(given["highlight"], f"{where}: highlight"),
         sources=sources,
         threshold=_threshold(given["threshold"], f"{where}: threshold"),
-        image=_half({name: given[name] for name in parts}, f"{where}: ", sources, video=False),
+        image=_half({name: given[name] for name in PARTS}, f"{where}: ", sources, video=False),
         video=_half(video, f"{where}: video.", sources, video=True),
         damage=_damage(given["damage"], f"{where}: damage"),
     )
@@ -171,6 +178,7 @@ def load(path: Path = PARAMS) -> Study:
     if not count:
         raise InputError(f"{where}: there is no data set with a detector and an attack; name at least one of each")
     _check_apart(study, where)
+    study = _without_left_out(study, given["cells"], f"{where}: cells")
     _check_highlight(study, f"{where}: highlight")
     _check_damage(study, f"{where}: damage")
     return study
@@ -385,11 +393,27 @@ def _highlight(value: object, where: str) -> Highlight:
     return Highlight(given["epsilon"], tolerance, given["attack"], **promise)
 
 
+def _without_left_out(study: Study, given: object, where: str) -> Study:
+    halves = (study.image, study.video)
+    names = [[list(getattr(half, part)) for part in PARTS] for half in halves]
+    out = cells.left_out(given, names, where)
+    image, video = (replace(half, left_out=each) for half, each in zip(halves, out, strict=True))
+    return replace(study, image=image, video=video)
+
+
 def _check_highlight(study: Study, where: str) -> None:
     entries.choice(study.highlight.epsilon, study.epsilons, f"{where}.epsilon")
+    attack = study.highlight.attack
     for half in (study.image, study.video):
-        if half.cells():
-            entries.choice(study.highlight.attack, half.attacks, f"{where}.attack")
+        if not half.cells():
+            continue
+        entries.choice(attack, half.attacks, f"{where}.attack")
+        for pair in half.pairs():
+            if attack not in half.attacks_on(*pair):
+                raise InputError(
+                    f"{where}.attack is {attack}, but cells leaves {'/'.join(pair)}/{attack} out; leave out all of "
+                    f"{'/'.join(pair)}, keep that cell, or single out another attack"
+                )
 
 
 def _check_damage(study: Study, where: str) -> None:

@@ -11,6 +11,7 @@ RESULTS = OUTPUTS / "results"
 TABLES = OUTPUTS / "tables"
 NOTEBOOKS = OUTPUTS / "notebooks"
 MEASURED = OUTPUTS / "measured"
+CELLS = OUTPUTS / "cells"
 
 
 def dataset_folder(dataset: str) -> Path:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from rrlib.attacks import Clean, rule, sweep
+from rrlib.attacks import Clean, rule, shift, sweep
 from rrlib.attacks.refining import _size, refined
 from rrlib.attacks.schedules import Iterate, apgd, checkpoints, start
 from rrlib.detectors.catalogue import build
@@ -83,6 +83,31 @@ def test_what_is_saturated_is_left_where_it_is():
     same = (plain == refined).flatten(1).all(1)
     assert (left < 1e-3).any()
     assert same[left < 1e-3].all()
+
+
+def test_refining_is_two_searches_the_second_from_the_best_point_of_the_first(monkeypatch):
+    begun = {}
+    for name in ("apgd_from", "refined"):
+        search = getattr(shift, name)
+
+        def told(clean, epsilon, steps, *given, search=search, name=name):
+            begun[name] = steps, given[-1].clone()
+            return search(clean, epsilon, steps, *given)
+
+        monkeypatch.setattr(shift, name, told)
+    detector, (x, labels) = Used("resnet").eval(), batch()
+    plain = shifts(detector, x, labels, 0.01)
+    assert not begun
+    further = shifts(detector, x, labels, 0.01, refine=40)
+    (first_steps, first), (second_steps, second) = begun["apgd_from"], begun["refined"]
+    assert (first_steps, second_steps) == (20, 40)
+    with torch.no_grad():
+        moved = [(detector(each).softmax(1)[:, 1] - detector(x).softmax(1)[:, 1]).abs() for each in (first, second)]
+    assert len(first) == 12  # none is spared, so that all of these are in the order of the batch
+    assert torch.allclose(moved[0], plain, rtol=0, atol=1e-12)
+    assert (moved[1] > plain + 1e-3).any()
+    assert (moved[1] >= plain).all()
+    assert (further >= moved[1]).all()
 
 
 def test_the_label_plays_no_part_in_refining():

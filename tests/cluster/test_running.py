@@ -71,6 +71,7 @@ def test_leaves_what_dvc_repro_leaves(place):
     assert yaml.safe_load(ours.joinpath("dvc.lock").read_text()) == yaml.safe_load(
         by_dvc.joinpath("dvc.lock").read_text()
     )
+    assert "&id" not in ours.joinpath("dvc.lock").read_text()  # no stage borrows another's parameters
     with Repo() as repo:
         assert repo.status() == {}
 
@@ -206,3 +207,64 @@ def test_a_scheduler_that_does_not_answer_is_one_sentence(place, monkeypatch):
 def test_no_end_of_a_command_is_lost_when_many_end_at_once(place):
     place({f"stage{number}": {"cmd": f"echo {number} > {number}", "outs": [f"{number}"]} for number in range(60)})
     assert len(cluster.run(workers=8)) == 60
+
+
+def test_a_stage_that_takes_too_long_is_ended_with_what_it_started(place):
+    folder = place({"slow": {"cmd": "sleep 600 & echo $! > child; wait", "outs": ["s"]}})
+    message = "slow: it took longer than the time limit of 4 s; give it more, or run again to go on | exit code 124"
+    with pytest.raises(InputError, match=re.escape(message)):
+        cluster.run(workers=1, time_limit=4)
+    child = Path(f"/proc/{int(folder.joinpath('child').read_text())}/stat")
+    assert not child.exists() or child.read_text().rpartition(")")[2].split()[0] == "Z"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the kernel refuses nothing")
+def test_a_command_that_asks_for_more_memory_than_its_worker_has_is_refused(place, monkeypatch):
+    monkeypatch.setattr("rrlib.cluster.workers.MEMORY_LIMIT", 2 << 30)
+    asks = f'{sys.executable} -c \'bytearray(int({{}} * 2**30)); open("{{}}", "w").write("x")\''
+    place({name: {"cmd": asks.format(size, name), "outs": [name]} for name, size in (("little", 0.1), ("much", 3.5))})
+    with pytest.raises(InputError, match=re.escape("much: ") + ".*MemoryError.*exit code 1"):
+        cluster.run(workers=2, keep_going=True)  # a share of 1 GiB, beside 2 GiB that libraries set aside
+    assert Path("little").exists()
+
+
+def test_without_room_on_the_disk_a_stage_does_not_begin(place, monkeypatch):
+    folder = place(CHAIN)
+    cluster.run(workers=1)
+    ran(folder)
+    folder.joinpath("params.yaml").write_text("factor: 2\nother: 1\n")
+    monkeypatch.setattr("rrlib.cluster.workers.ROOM", 10**18)
+    message = r"two: [0-9.]+ GB of disk are free, where it needs 1000000000\.0 GB; make room and run again"
+    with pytest.raises(InputError, match=message):
+        cluster.run(workers=1)
+    assert ran(folder) == []
+    assert folder.joinpath("b").read_text() == "given\ngiven\n"  # what it made last time stays
+
+
+def test_what_rests_on_a_failure_is_listed_at_the_end(place):
+    place(CHAIN | {"one": CHAIN["one"] | {"cmd": "exit 3"}})
+    with pytest.raises(InputError, match=re.escape("(outputs/logs/one.log); not run, as they rest on these: two")):
+        cluster.run(workers=1, keep_going=True)
+
+
+def test_a_run_takes_in_what_its_own_stages_make_anew(place):
+    # `whole` rests on the folder of `part`, and on a file in it
+    part = {"cmd": "mkdir -p folder; cat given > folder/file", "deps": ["given"], "outs": ["folder"]}
+    whole = {"cmd": "cat folder/file > copy", "deps": ["folder", "folder/file"], "outs": ["copy"]}
+    folder = place({"part": part, "whole": whole})
+    for text in ("given\n", "other\n"):
+        folder.joinpath("given").write_text(text)
+        assert cluster.run(workers=1) == ["part", "whole"]
+        assert folder.joinpath("copy").read_text() == text
+
+
+def test_dvc_lock_is_written_seldom_and_holds_all_at_the_end(place, monkeypatch):
+    from dvc.dvcfile import Lockfile
+
+    written, dump = [], Lockfile.dump_stages
+    monkeypatch.setattr(Lockfile, "dump_stages", lambda self, stages: written.append(len(stages)) or dump(self, stages))
+    folder = place({f"stage{number}": {"cmd": f"echo > {number}", "outs": [f"{number}"]} for number in range(12)})
+    cluster.run(workers=2)
+    assert sum(written) == 12
+    assert len(written) <= 3
+    assert len(yaml.safe_load(folder.joinpath("dvc.lock").read_text())["stages"]) == 12

@@ -331,6 +331,21 @@ def test_without_training_a_source_without_splits_is_all_used(tmp_path):
     assert frame.groupby("split")["group"].nunique().to_dict() == {"validation": 3, "test": 5}
 
 
+@pytest.mark.parametrize(("videos", "validation"), [(40, 15), (41, 20), (44, 20), (60, 22)])
+def test_without_training_validation_gets_enough_to_calibrate_if_as_much_is_left(tmp_path, videos, validation):
+    frame = folder.read(numbered(tmp_path / "faces", "real", "fake", videos=videos), 0, train=False)
+    found = frame.groupby("split")["group"].nunique().to_dict()
+    assert found["validation"] == pytest.approx(validation, abs=1)
+    assert found["validation"] >= 20 or videos <= 40
+    assert sum(found.values()) == videos
+
+
+def test_what_calibrates_is_what_the_study_asks_for():
+    from rrlib.study import validation
+
+    assert folder.CALIBRATES == validation.FEWEST
+
+
 def test_without_training_a_training_split_alone_is_as_good_as_none(tmp_path):
     frame = folder.read(numbered(tmp_path / "faces", "train/real", "train/fake"), 0, train=False)
     assert (len(frame), set(frame["split"])) == (32, {"validation", "test"})

@@ -232,6 +232,7 @@ STUDY = {
     "tolerances": [0.1, 0.5],
     "threshold": 0.5,
     "damage": None,
+    "cells": {},
     "highlight": {"epsilon": 0.01, "tolerance": 0.1, "attack": "pgd"},
     "sources": {},
     "datasets": {"faces": {"kind": "folder", "source": "images", "seed": 0}},

@@ -41,6 +41,7 @@ FEW = {
     },
     "epsilons": [0, 0.01, 0.2],
     "highlight": {"epsilon": 0.01, "tolerance": 0.1, "attack": "pgd"},
+    "cells": {},
     "damage": {"jpeg": [50], "h264": [28]},
     "detectors": {
         "resnet": {"architecture": "resnet", "input_size": 32, "seed": 0, "training": {"epochs": 2}},

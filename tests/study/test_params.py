@@ -449,6 +449,22 @@ def test_a_name_is_one_that_files_and_stages_can_bear(kind, name):
         load(given)
 
 
+LONG = "a" * 300
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        ("detectors.meso", {"architecture": f"hub:{LONG}", "input_size": 32}),
+        ("detectors.meso", {"architecture": "meso4", "input_size": 32, "weights": LONG, "sha256": "0" * 64}),
+    ],
+)
+def test_a_name_that_is_too_long_for_the_file_system_is_told_with_its_place(place, value):
+    message = f"params.yaml: {place}: {LONG[:100]}… cannot be looked at (File name too long); give another path or name"
+    with pytest.raises(InputError, match="^" + re.escape(message) + "$"):
+        load(changed(place, value))
+
+
 def test_an_absent_file_is_named():
     message = "params.yaml is absent; run this from the repository's root, where the study lies"
     with pytest.raises(InputError, match=re.escape(message)):

@@ -11,4 +11,5 @@ SETTINGS = {
     "distance": "linf",
     "threshold": 0.5,
     "damage": None,
+    "cells": {},
 }
