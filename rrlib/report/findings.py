@@ -23,10 +23,9 @@ def finding_of(comparison: pd.DataFrame, tolerance: float) -> str:
     """
     if comparison.empty:
         return "There are no two detectors to compare here."
-    counts = comparison["verdict"].value_counts()
-    told = ", ".join(f"{counts.get(word, 0)} {word}" for word in (HOLDS, DOES_NOT_HOLD, UNDECIDED))
+    told = words.counted(comparison["verdict"])
     made = (
-        f"Of {len(comparison)} comparisons (two detectors at one ε): {told}. *Alike* means that the 90 % interval of "
+        f"Of {len(comparison)} comparisons (two detectors at one ε), {told}. *Alike* means that the 90 % interval of "
         "the difference in RA lies inside ± 0.05 (two one-sided tests), *apart* that the difference in RR is not 0, "
         "corrected for all these comparisons together (Holm, 95 %). Detectors that do not detect and RA outside "
         "[0.05, 0.95] decide nothing, nor do fewer than 20 groups."

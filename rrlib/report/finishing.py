@@ -62,14 +62,14 @@ def assemble(raw: Path, book: Path, known: Path, figures: Mapping[str, list[tupl
     ]
     names = sheets.names_in(pages.values(), scripts)
     for path in sorted(_taken(raw, pages)):
-        name = path.relative_to(raw)
-        if name.suffix == ".ipynb":
-            _write(book / name, without_outputs(path.read_text(encoding="utf-8")))
-        elif name.suffix == ".css":
-            _write(book / name, sheets.lighter(path.read_text(encoding="utf-8"), names))
+        place = path.relative_to(raw)
+        if place.suffix == ".ipynb":
+            _write(book / place, without_outputs(path.read_text(encoding="utf-8")))
+        elif place.suffix == ".css":
+            _write(book / place, sheets.lighter(path.read_text(encoding="utf-8"), names))
         else:
-            book.joinpath(name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, book / name)
+            book.joinpath(place).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, book / place)
     _write(book / "_static/icons.css", icons((raw / ICONS).read_text(encoding="utf-8"), [*pages.values(), *scripts]))
 
 

@@ -235,11 +235,11 @@ hold and 0 are undecided), and 0 have not.**'
     if not asked:
         return "**No claim of the paper could be asked of both.**"
     apart = len(asked) - len(same)
-    told = words.counted(same)
+    told = f" ({words.counted(same)})" if same else ""
     return (
         f"**Of the paper’s claims, {len(asked)} {'was' if len(asked) == 1 else 'were'} asked of "
-        f"{' and '.join(parts)} data: {len(same)} {'has' if len(same) == 1 else 'have'} the same verdict on both "
-        f"({told}), and {apart} {'has' if apart == 1 else 'have'} not.**"
+        f"{' and '.join(parts)} data: {len(same)} {'has' if len(same) == 1 else 'have'} the same verdict on both"
+        f"{told}, and {apart} {'has' if apart == 1 else 'have'} not.**"
     )
 
 
