@@ -10,6 +10,7 @@ what a second run costs, which finds nothing to do.
 """
 
 import argparse
+import json
 import os
 import random
 import re
@@ -19,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +115,11 @@ def fill(target: Path, stage: str, rng: random.Random) -> None:
     """Files like those of a stage; no two hold the same."""
     target.parent.mkdir(parents=True, exist_ok=True)
     kind = re.split("[@-]", stage)[0]
-    if kind == "dataset" and not target.suffix:
+    if target.name == "cells":  # a file for each pair
+        study = yaml.safe_load((target.parents[2] / "params.yaml").read_text())
+        for dataset, detector in product(study["datasets"], study["detectors"]):
+            write(target / dataset / f"{detector}.txt", 10, rng)
+    elif kind == "dataset" and not target.suffix:
         for number in range(TEST + OTHER):
             write(target / ("real", "fake")[number % 2] / f"{number:04}.png", SMALL // 10, rng)
         write(target / "manifest.csv", SMALL, rng)
@@ -121,6 +127,9 @@ def fill(target: Path, stage: str, rng: random.Random) -> None:
         target.mkdir()
         for attack in ATTACKS:
             table(rng, attack).to_parquet(target / f"{attack}.parquet", compression="zstd")
+    elif kind == "results":
+        target.mkdir()
+        table(rng, "pgd5").to_parquet(target / "image.parquet", compression="zstd")
     elif kind == "pages":
         for name in ("detector", *ATTACKS):
             write(target / f"{name}.ipynb", NOTEBOOK, rng)
@@ -132,7 +141,10 @@ def fill(target: Path, stage: str, rng: random.Random) -> None:
 
 def write(path: Path, size: int, rng: random.Random) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(rng.randbytes(size))
+    if path.suffix == ".json":  # DVC reads those that are metrics
+        path.write_text(json.dumps({"drawn": rng.randbytes(size // 2).hex()}))
+    else:
+        path.write_bytes(rng.randbytes(size))
 
 
 def table(rng: random.Random, attack: str) -> pd.DataFrame:
