@@ -201,7 +201,7 @@ def test_the_finding_names_the_pair_and_its_numbers():
     text, row = findings.main_finding(worst_case(table), 0.1), found_pairs(comparison).iloc[0]
     assert text.startswith("**Detectors alike in robust accuracy can be apart in robust ratio.** Under worst case at")
     assert f"RR(0.1) is {row['rr_first']:.3f} for calm and {row['rr_second']:.3f} for jumpy" in text
-    assert "Of 1 comparisons (two detectors at one ε): 1 holds, 0 does not hold, 0 undecided." in text
+    assert "Of 1 comparisons (two detectors at one ε), 1 holds, 0 do not hold and 0 are undecided." in text
 
 
 def test_the_finding_says_undecided_and_why():
