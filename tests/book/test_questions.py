@@ -2,10 +2,13 @@
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
 pytestmark = pytest.mark.slow
+REPOSITORY = Path(__file__).resolve().parents[2]
+FURTHEST = 100  # steps of a slider
 SLIDE = "slide "  # a click on a slider: "slide IDENTIFIER: VALUE that it then shows"
 FOLD = "fold "  # a click that opens what is folded: "fold WORDS"
 
@@ -87,7 +90,9 @@ QUESTIONS = [
 
 
 @pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: question.asked)
-def test_within_two_clicks_of_the_start_page(book, visit, question):
+def test_within_two_clicks_of_the_start_page(root, book, visit, question):
+    if root != REPOSITORY:
+        pytest.skip("the questions are asked of the default study, whose book is not built here; `make` builds it")
     assert len(question.clicks) <= 2
     tab = visit()
     shown = tab.to(book / "index.html")
@@ -96,8 +101,11 @@ def test_within_two_clicks_of_the_start_page(book, visit, question):
             name, value = click.removeprefix(SLIDE).split(": ")
             slider = shown.locator(f"#{name}")
             slider.press("Home")
-            while value not in shown.locator(f"#{name} + output").inner_text():
+            for _ in range(FURTHEST):
+                if value in shown.locator(f"#{name} + output").inner_text():
+                    break
                 slider.press("ArrowRight")
+            assert value in shown.locator(f"#{name} + output").inner_text()
         elif click.startswith(FOLD):
             shown.locator("article summary", has_text=click.removeprefix(FOLD)).first.click()
         else:
