@@ -13,7 +13,7 @@ from rrlib.detectors import InDouble, build, surrogate
 from rrlib.evaluation import evaluate
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-GIVEN = REPOSITORY / "data/checkpoints/synthetic/meso4.safetensors"
+GIVEN = REPOSITORY / "data/checkpoints/faces-1/meso4.safetensors"
 OTHER_PROCESSOR = {"ATEN_CPU_CAPABILITY": "default", "DNNL_MAX_CPU_ISA": "SSE41"}
 # attacks the given detector and prints what it then says
 ATTACK = f"""
@@ -43,7 +43,7 @@ def attacked(settings: dict[str, str]) -> np.ndarray:
 def test_an_attack_on_a_detector_with_max_pooling_ends_alike_on_two_instruction_sets():
     here, there = attacked({}), attacked(OTHER_PROCESSOR)
     assert here.shape == (48,)
-    np.testing.assert_allclose(here, there, rtol=0, atol=1e-9)
+    np.testing.assert_allclose(here, there, rtol=0, atol=1e-8)  # pixels are float32, and may differ in their last digit
 
 
 def test_what_a_detector_says_is_the_same_up_to_the_rounding_of_single_precision(x):

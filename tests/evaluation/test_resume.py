@@ -101,6 +101,7 @@ compiled: false
 retrain: false
 distance: linf
 threshold: 0.5
+cells: {}
 damage:
 epsilons: [0, 0.01, 0.1]
 tolerances: [0.1]
