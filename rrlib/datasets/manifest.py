@@ -73,12 +73,19 @@ def read_text(path: Path) -> pd.DataFrame:
 def check(frame: pd.DataFrame, where: str) -> None:
     """Raise InputError, beginning with `where`, unless `frame` is a manifest that a study can rely on.
 
-    It has all columns and at least one row, and passes `check_rows` and `check_whole`.
+    It has all columns and at least one row, its paths lead from its own folder, and it passes `check_rows` and
+    `check_whole`.
     """
     missing = [column for column in COLUMNS if column not in frame.columns]
     if missing:
         raise InputError(f"{where} lacks the columns {', '.join(missing)}; a manifest has {', '.join(COLUMNS)}")
     check_rows(frame, where)
+    for row, path in enumerate(frame["path"], start=2):
+        if Path(path).is_absolute():
+            raise InputError(
+                f"{where}: row {row} has the path '{shown(path)}', but the paths of a prepared data set lead from its "
+                "own folder; prepare the data set anew"
+            )
     check_whole(frame, where)
 
 

@@ -1,4 +1,4 @@
-"""The published MesoNet weights (github.com/DariusAf/MesoNet, `weights/*.h5`), read with h5py: no Keras, no pickle.
+"""The published MesoNet weights (github.com/DariusAf/MesoNet, `weights/*.h5`): no Keras, no pickle.
 
 Keras stores convolution kernels as (height, width, in, out) and dense kernels as (in, out), and numbers its
 layers of each kind in the order in which they were made.
@@ -6,19 +6,19 @@ layers of each kind in the order in which they were made.
 
 import re
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
-import h5py
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from rrlib.detectors import hdf5
 from rrlib.detectors.meso import Meso4, MesoInception4
 from rrlib.errors import InputError
 
 PUBLISHED: dict[str, type[Meso4] | type[MesoInception4]] = {"meso4": Meso4, "mesoinception4": MesoInception4}
 INPUT_SIZE = 256
-LARGEST = 1_000_000  # numbers in one array; the largest of MesoNet has 16,384
 SUFFIXES = (".h5", ".hdf5")
 KINDS = {nn.Conv2d: "conv2d", nn.BatchNorm2d: "batch_normalization", nn.Linear: "dense"}
 # Keras's name of a weight → torch's; kernels need their axes turned as well.
@@ -48,7 +48,11 @@ def load_keras(path: Path, architecture: str) -> Meso4 | MesoInception4:
     """
     if architecture not in PUBLISHED:
         raise InputError(f"{path}: no Keras weights are published for {architecture}; choose {' or '.join(PUBLISHED)}")
-    stored = _read(Path(path))
+    return filled(path, architecture, _read(Path(path)))
+
+
+def filled(path: Path, architecture: str, stored: dict[str, dict[str, Tensor]]) -> Meso4 | MesoInception4:
+    """The detector with the weights that `path` held, as `arranged` gives them; InputError where they do not fit."""
     detector = PUBLISHED[architecture](INPUT_SIZE)
     layers = _layers(detector)
     if differences := _differences(layers, stored):
@@ -81,49 +85,27 @@ def _read(path: Path) -> dict[str, dict[str, Tensor]]:
     if not path.is_file():
         raise InputError(f"{path} is not a file; give the path of a published .h5")
     try:
-        with h5py.File(path) as file:
-            whole = file.get("model_weights", file)  # `model.save`, or `save_weights`
-            weights = {
-                layer: {
-                    name.split("/")[-1].removesuffix(":0"): _array(whole, f"{layer}/{name}")
-                    for name in whole[layer].attrs["weight_names"].astype(str)
-                }
-                for layer in whole.attrs["layer_names"].astype(str)
-            }
-    except Exception as error:  # whatever a damaged or foreign file makes of h5py
-        raise InputError(
-            f"{path} is not a whole HDF5 file of Keras weights ({_said(error)}); fetch it again"
-        ) from error
+        found = hdf5.arrays(path)
+    except hdf5.UnreadableError as error:
+        raise InputError(f"{path} is not a whole HDF5 file of Keras weights ({error}); fetch it again") from error
+    return arranged(found)
 
+
+def arranged(found: Mapping[str, np.ndarray]) -> dict[str, dict[str, Tensor]]:
+    """The arrays by layer under the names of `_layers` and of torch, axes in torch's order."""
+    weights: dict[str, dict[str, np.ndarray]] = {}
+    for name, array in found.items():
+        layer, _, last = name.rpartition("/")
+        weights.setdefault(layer, {})[last] = array
     counts: Counter[str] = Counter()
     layers = {}
-    for layer in sorted((name for name in weights if weights[name]), key=_number):
+    for layer in sorted(weights, key=lambda layer: (_number(layer), layer)):
         kind = re.sub(r"_\d+$", "", layer)
         counts[kind] += 1
         layers[f"{kind} {counts[kind]}"] = {
             NAMES.get(name, name): torch.from_numpy(_torch_order(array)) for name, array in weights[layer].items()
         }
     return layers
-
-
-def _array(group: h5py.Group, name: str) -> np.ndarray:
-    """The floating-point numbers of a data set, once they are known to be few and to lie in the file itself."""
-    at = group
-    for part in name.split("/"):
-        if not isinstance(at.get(part, getlink=True), h5py.HardLink):
-            raise ValueError(f"{name} lies in another file")
-        at = at[part]
-    if at.external or at.is_virtual:
-        raise ValueError(f"{name} lies in another file")
-    if at.size > LARGEST:
-        raise ValueError(f"{name} has {at.size} numbers, more than {LARGEST}")
-    if at.dtype.kind != "f":
-        raise ValueError(f"{name} holds {at.dtype}, not floating-point numbers")
-    return at[()].astype(np.float32)
-
-
-def _said(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]
 
 
 def _number(layer: str) -> int:
@@ -144,7 +126,7 @@ def _differences(layers: dict[str, nn.Module], stored: dict[str, dict[str, Tenso
     for name in (name for name in layers if name in stored):
         wanted = {key: tuple(value.shape) for key, value in layers[name].state_dict().items()}
         wanted.pop("num_batches_tracked", None)
-        found = {key: tuple(value.shape) for key, value in stored[name].items()}
+        found = {key: tuple(stored[name][key].shape) for key in [*wanted, *stored[name]] if key in stored[name]}
         if found != wanted:
             differences.append(f"{name} has {found}, not {wanted}")
     return differences

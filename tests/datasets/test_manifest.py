@@ -75,6 +75,11 @@ def test_a_bad_frame_leaves_the_manifest_as_it_was(tmp_path):
         ),
         (changed("group", 0, ""), "here: row 2 has the group ''; a group is a name that is not empty, correct it"),
         (
+            changed("path", 0, "/real/1.png"),
+            "here: row 2 has the path '/real/1.png', but the paths of a prepared data set lead from its own folder; "
+            "prepare the data set anew",
+        ),
+        (
             changed("sample", 0, "fake/1"),
             "here: the sample fake/1 occurs more than once (real/1.png, fake/1.png); rename or remove all but one",
         ),

@@ -1,5 +1,6 @@
 """The published weights, against a second implementation: numpy in float64 and Keras's own (H, W, C) order."""
 
+import gzip
 import re
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import torch
 from numpy.lib.stride_tricks import sliding_window_view
 from PIL import Image
 
-from rrlib.detectors import load
+from rrlib.detectors import hdf5, load
 from rrlib.detectors.keras import load_keras
 from rrlib.detectors.meso import Meso4, MesoInception4
 from rrlib.errors import InputError
@@ -240,3 +241,39 @@ def test_names_that_are_none_are_told(meso4_h5, names):
         InputError, match=r"meso4\.h5 is not a whole HDF5 file of Keras weights \(.+\); fetch it again$"
     ):
         load_keras(meso4_h5, "meso4")
+
+
+def test_many_numbers_are_too_many(meso4_h5, monkeypatch):
+    monkeypatch.setattr(hdf5, "MOST", 1000)
+    with pytest.raises(ValueError, match=r"^it has more than 1000 numbers$"):
+        hdf5.read(str(meso4_h5))
+
+
+CRASHES = Path(__file__).parents[1] / "fuzz" / "corpus" / "h5"
+
+
+@pytest.mark.parametrize("case", ["crash-89059fe63531.gz", "crash-b23fdb1e934b.gz"])
+def test_a_file_that_crashes_its_library_does_not_crash_us(case, tmp_path):
+    path = tmp_path / "case.h5"
+    path.write_bytes(gzip.decompress((CRASHES / case).read_bytes()))
+    said = "the HDF5 library dies of it, SIGSEGV"
+    fails_with(path, "meso4", f"{path} is not a whole HDF5 file of Keras weights ({said}); fetch it again")
+
+
+def test_a_file_that_takes_too_long_is_refused(meso4_h5, monkeypatch):
+    monkeypatch.setattr(hdf5, "SECONDS", 0.001)
+    said = "it takes longer than 0.001 s to read"
+    fails_with(meso4_h5, "meso4", f"{meso4_h5} is not a whole HDF5 file of Keras weights ({said}); fetch it again")
+
+
+def test_what_is_no_damage_of_the_file_keeps_its_traceback(meso4_h5, monkeypatch):
+    monkeypatch.setattr(hdf5, "__file__", str(meso4_h5.with_name("gone.py")))
+    with pytest.raises(RuntimeError, match=r"gone\.py"):
+        load_keras(meso4_h5, "meso4")
+
+
+def test_nothing_beside_the_file_is_imported(meso4_h5, monkeypatch):
+    meso4_h5.with_name("h5py.py").write_text("raise SystemExit('foreign code')")
+    monkeypatch.chdir(meso4_h5.parent)
+    monkeypatch.setenv("PYTHONPATH", str(meso4_h5.parent))
+    assert isinstance(load_keras(Path(meso4_h5.name), "meso4"), Meso4)

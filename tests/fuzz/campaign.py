@@ -157,6 +157,9 @@ def _work(
     if number < len(cases) and os.WIFSIGNALED(status):
         name = signal.Signals(os.WTERMSIG(status)).name
         hang = silent or name in ("SIGPROF", "SIGXCPU")
+        if kind.alone and not hang:
+            yield number, "refused", "", 0.0
+            return
         yield number, "hang" if hang else "crash", "silent" if silent else name, kind.seconds if hang else 0.0
 
 

@@ -11,7 +11,8 @@ from threading import Thread
 
 from rrlib import datasets, detectors, study
 from rrlib.datasets import images, layouts, video
-from rrlib.detectors import hub
+from rrlib.detectors import hdf5, hub, keras
+from rrlib.errors import InputError
 from rrlib.evaluation import store, tables
 from rrlib.plan import timing
 from rrlib.sources import catalogue, state, table
@@ -36,7 +37,7 @@ class Kind:
     each of them. structured: damage that knows the
     format, used in the share `known` of the cases. share: how many of 20,000 cases. memory: MiB that one case may take
     at its height. seconds: of processor time. prepare: what else has to lie in the folder. load:
-    imports that take long, done once.
+    imports that take long, done once. alone: it is read in a process of its own, so a crash is refused like any damage.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Kind:
     seconds: float = 10.0
     prepare: Callable[[Path], object] = _nothing
     load: Callable[[], object] = lambda: None
+    alone: bool = False
 
     def damaged(self, seed: object, number: int, valid: list[bytes]) -> bytes:
         """Case `number`: the same bytes for the same seed."""
@@ -80,7 +82,12 @@ def _foreign(path: Path) -> None:
 
 
 def _keras(path: Path) -> None:
-    detectors.load(path, "meso4")
+    """What `detectors.load` does, but that this process is the one of its own."""
+    try:
+        found = hdf5.read(str(path))
+    except Exception as error:
+        raise InputError(f"{path} cannot be read ({' '.join(str(error).split())[:200]}); fetch it again") from error
+    keras.filled(path, "meso4", keras.arranged(found))
 
 
 def _manifest(path: Path) -> None:
@@ -221,7 +228,7 @@ KINDS = {
         ),
         Kind("pth", "case.pth", seeds.pth_files, [_foreign], formats.pth, share=800),
         Kind("published", "case.safetensors", seeds.published_files, [_foreign], formats.safetensors, share=800),
-        Kind("h5", "case.h5", seeds.h5_files, [_keras], formats.h5, share=400, known=0.3, memory=1200),
+        Kind("h5", "case.h5", seeds.h5_files, [_keras], formats.h5, share=400, known=0.3, memory=1200, alone=True),
         Kind(
             "manifest",
             "manifest.csv",
