@@ -256,7 +256,7 @@ def damaged(
     *,
     distance: str = "linf",
     seed: int = 0,
-    batch_size: int = 128,
+    batch_size: int = 64,
     device: torch.device | str | None = None,
     workers: int = 0,
     dataset_name: str = "",

@@ -88,7 +88,7 @@ def evaluate(
         epsilons: radii of the L∞ ball, increasing, in pixel units [0, 1]; 0 is the clean input.
         distance: of probability vectors, a name in `metrics.DISTANCES`.
         seed: of the random starts; each sample has its own, so that batches do not matter.
-        batch_size: a DataLoader's own if that is given, else 128; speed and memory, no result, depends on it.
+        batch_size: a DataLoader's own if that is given, else 64; speed and memory, no result, depends on it.
         device: where to compute; that of the detector unless given.
         workers: processes that read samples ahead.
         fold: let the attacks follow the gradients of a surrogate, a copy with batch norms folded into convolutions, if
@@ -120,7 +120,7 @@ def evaluate(
             increasing(epsilons),
             distance=distance,
             seed=seed,
-            batch_size=batch_size or 128,
+            batch_size=batch_size or 64,
             device=device,
             workers=workers,
             fold=fold,
@@ -161,7 +161,7 @@ def batches(
     *,
     distance: str = "linf",
     seed: int = 0,
-    batch_size: int = 128,
+    batch_size: int = 64,
     device: torch.device | str | None = None,
     workers: int = 0,
     fold: bool = True,

@@ -222,7 +222,7 @@ class _Work:
     ):
         self.detector, self.dataset, self.rules, self.epsilons = detector, dataset, rules, epsilons
         self.basis = basis
-        self.how = {"batch_size": 128, **how}
+        self.how = {"batch_size": 64, **how}
         self.numbers = range(-(-len(dataset) // self.how["batch_size"]))
         wanted = {name: [basis.key(rule, epsilon) for epsilon in epsilons] for name, rule in rules.items()}
         self.place = resume.begin(unfinished, json.dumps([wanted, self.how["batch_size"]]))

@@ -35,7 +35,7 @@ def transferred(
     attack_name: str = "",
     distance: str = "linf",
     seed: int = 0,
-    batch_size: int = 128,
+    batch_size: int = 64,
     device: torch.device | str | None = None,
     workers: int = 0,
     fold: bool = True,

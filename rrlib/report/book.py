@@ -174,7 +174,7 @@ def _beside(target: Path) -> Iterator[Path]:
         yield Path(folder, "book")
 
 
-def _figures(found: study.Study) -> dict[str, list[tuple[str, str | None]]]:
+def _figures(found: study.Study) -> dict[str, downloads.Figures]:
     """The figures of each page of the study, by the page's name."""
     return {
         page.with_suffix(".html").as_posix(): downloads.of_notebook(json.loads(_made(paths.NOTEBOOKS / page)))

@@ -35,6 +35,7 @@ class Page:
     notebook: str
     inputs: tuple[Path, ...]
     parameters: Mapping[str, str] = field(default_factory=dict)  # those that its stage gives it
+    drawn: list[Figure] = field(default_factory=list, init=False, compare=False)  # so far, for the PDF of the page
 
     @property
     def stage(self) -> str:
@@ -84,31 +85,40 @@ class Page:
         # the class of the book's style sheet for what scrolls by itself
         return HTML(f'<div class="exhibit">{said}<div class="pst-scrollable-table-container">{held}</div>{made}</div>')
 
-    def figure(self, drawn: Figure, caption: str, pdf: bool = False) -> None:
+    def figure(self, drawn: Figure, caption: str) -> None:
         """Display a figure with a caption and what made it; then close it. Its alternative text is of what it draws."""
-        self.figures({"": drawn}, caption, pdf)
+        self.figures({"": drawn}, caption)
 
-    def figures(self, panels: Mapping[str, Figure], caption: str, pdf: bool = False) -> None:
+    def figures(self, panels: Mapping[str, Figure], caption: str) -> None:
         """Display panels beside or, on a narrow screen, below each other, with one caption."""
         for title, drawn in panels.items():
             words = described.described(drawn) or caption
             svg = described.titled(figures.rendered(drawn, "svg").decode(), words)
-            bundle = {notebooks.SVG: svg}
-            if pdf:
-                bundle[notebooks.PDF] = base64.b64encode(figures.rendered(drawn, "pdf")).decode()
             alt = words if words.startswith(title) else f"{title}. {words}"
-            display(bundle, raw=True, metadata={notebooks.SVG: {"alt": alt}})
+            display({notebooks.SVG: svg}, raw=True, metadata={notebooks.SVG: {"alt": alt}})
             plt.close(drawn)
-        links = [_take(form, len(panels)) for form in ("svg", "pdf")[: 1 + pdf]]
+            self.drawn.append(drawn)
+        backs, sheet = range(len(panels), 0, -1), len(self.drawn) - len(panels) + 1
+        links = [
+            _take("SVG", [f'data-svg="{back}" download' for back in backs]),
+            _take("PDF", [f'data-pdf="{sheet + number}"' for number in range(len(panels))]),
+        ]
         made = self._made([*links, *self._tables()])
         display(HTML(f'<div class="exhibit"><p class="caption">{text.html(caption)}</p>{made}</div>'))
 
-    def closing(self, parameters: Mapping[str, object], inputs: Iterable[Path] = ()) -> HTML:
-        """The end of a page: the commands, the parameters, inputs and versions, and the code, each one click away."""
+    def closing(self, parameters: Mapping[str, object], inputs: Iterable[Path] = ()) -> None:
+        """Display the end of a page, and leave the PDF of all its figures, in which each font lies once."""
+        bundle = {"text/html": self.ending(parameters, inputs)}
+        if self.drawn:
+            bundle[notebooks.PDF] = base64.b64encode(figures.sheets(self.drawn)).decode()
+        display(bundle, raw=True)
+
+    def ending(self, parameters: Mapping[str, object], inputs: Iterable[Path] = ()) -> str:
+        """The HTML of the commands, the parameters, inputs and versions, and the code, each one click away."""
         record = provenance.record(dict.fromkeys([*self.inputs, *inputs]), parameters)
         again = ["python -m rrlib notebook", self.notebook, "page.ipynb"]
         again += [shlex.quote(f"{name}={value}") for name, value in self.parameters.items()]
-        return HTML(
+        return (
             f"<p>Stage <code>{text.html(self.stage)}</code> of <code>dvc.yaml</code>. This makes the page again, in "
             f"its place:</p>{_block(self.command)}<p>This makes it as a notebook beside the study, also with other "
             f"parameters:</p>{_block(' '.join(again))}"
@@ -165,13 +175,12 @@ def _csv(frame: pd.DataFrame, name: str) -> str:
     return f'<a href="data:text/csv;base64,{held}" download="{text.html(name)}.csv">CSV</a>'
 
 
-def _take(form: str, panels: int) -> str:
-    """Links to the files of the last figures; `downloads` gives them addresses, as the book names the files."""
-    begin = f'<a class="take" data-form="{form}"'
-    if panels == 1:
-        return f'{begin} data-back="1" download>{form.upper()}</a>'
-    links = (f'{begin} data-back="{panels - number}" download>{number + 1}</a>' for number in range(panels))
-    return f"<span>{form.upper()} of panel {' '.join(links)}</span>"
+def _take(form: str, targets: Sequence[str]) -> str:
+    """Links to the files of figures; `downloads` gives them addresses, as the book names the files."""
+    if len(targets) == 1:
+        return f'<a class="take" {targets[0]}>{form}</a>'
+    links = (f'<a class="take" {target}>{number}</a>' for number, target in enumerate(targets, start=1))
+    return f"<span>{form} of panel {' '.join(links)}</span>"
 
 
 @cache

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from cycler import cycler
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -228,9 +229,19 @@ def save(figure: Figure, path: Path) -> None:
 
 def rendered(figure: Figure, form: str) -> bytes:
     """A figure as "svg" or "pdf", without a date, in its exact size."""
-    said = {"Date": None} if form == "svg" else {"CreationDate": None, "Creator": "rrlib", "Producer": "matplotlib"}
+    if form == "pdf":
+        return sheets([figure])
     buffer = io.BytesIO()
-    figure.savefig(buffer, format=form, metadata=said)
+    figure.savefig(buffer, format=form, metadata={"Date": None})
+    return buffer.getvalue()
+
+
+def sheets(drawn: Iterable[Figure]) -> bytes:
+    """A PDF with a sheet for each figure, in its exact size, without a date."""
+    buffer = io.BytesIO()
+    with PdfPages(buffer, metadata={"CreationDate": None, "Creator": "rrlib", "Producer": "matplotlib"}) as pages:
+        for figure in drawn:
+            pages.savefig(figure)
     return buffer.getvalue()
 
 

@@ -41,7 +41,7 @@ LEGIBLE = 0.77  # of its size, at which the smallest words of a figure are 9 pix
 PHOTO = re.compile(r"<image [^>]*?base64,[A-Za-z0-9+/=]{1500}")
 
 
-def assemble(raw: Path, book: Path, known: Path, figures: Mapping[str, list[tuple[str, str | None]]]) -> None:
+def assemble(raw: Path, book: Path, known: Path, figures: Mapping[str, downloads.Figures]) -> None:
     """Make the folder `book` of what Jupyter Book built in `raw`, whose files stay as they are.
 
     known: a folder with the pages that were finished before, which are taken where nothing of them has changed; those
@@ -49,7 +49,7 @@ def assemble(raw: Path, book: Path, known: Path, figures: Mapping[str, list[tupl
     """
     pages = {path.relative_to(raw).as_posix(): path.read_text(encoding="utf-8") for path in sorted(raw.rglob("*.html"))}
     pages = {
-        name: downloads.linked(page, figures.get(name, []), book / "_images")
+        name: downloads.linked(page, figures.get(name, downloads.Figures([])), book / "_images")
         for name, page in pages.items()
         if not name.startswith("_static/")
     }

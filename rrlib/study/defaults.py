@@ -16,7 +16,7 @@ ATTACKS: dict[str, dict[str, Any]] = {
 TOP: dict[str, Any] = {
     "seed": 0,
     "device": "auto",
-    "batch_size": 128,
+    "batch_size": 64,
     "workers": 0,
     "fold": True,
     "compiled": False,

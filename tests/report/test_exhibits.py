@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import yaml
 from bs4 import BeautifulSoup
+from pypdf import PdfReader
 
 from rrlib import study
 from rrlib.report import downloads, exhibits, figures, listing
@@ -86,22 +87,30 @@ def test_a_figure_is_told_in_words_for_who_cannot_see_it_and_is_closed(page, mon
     figures.set_style()
     panels = {"left": plt.figure(), "right": plt.figure()}
     panels["left"].add_subplot(xlabel="ε", ylabel="RA").plot([0, 0.5, 1], [1, 0.75, 0.5], label="meso4")
-    page.figures(panels, "What it shows.", pdf=True)
+    page.figures(panels, "What it shows.")
+    page.figure(plt.figure(figsize=(2, 1)), "One more.")
     assert plt.get_fignums() == []
-    *panels, ((line,), _) = shown
+    *panels, ((line,), _), _, ((single,), _) = shown
     for title, ((bundle,), more) in zip(("left", "right"), panels, strict=True):
         assert bundle[SVG].lstrip().startswith("<?xml")
-        assert base64.b64decode(bundle[PDF]).startswith(b"%PDF")
         words = "RA over ε. meso4: 1 at 0, 0.75 at 0.5, 0.5 at 1." if title == "left" else "What it shows."
         assert more["metadata"][SVG]["alt"] == f"{title}. {words}"
-    links = BeautifulSoup(line.data, "html.parser").select("a.take")
-    assert [(link["data-form"], link["data-back"]) for link in links] == [
-        ("svg", "2"), ("svg", "1"), ("pdf", "2"), ("pdf", "1")
-    ]  # fmt: skip
+    of = [[link.attrs for link in BeautifulSoup(each.data, "html.parser").select("a.take")] for each in (line, single)]
+    back, sheet = [[link.get(name) for link in of[0]] for name in ("data-svg", "data-pdf")]
+    assert back == ["2", "1", None, None]
+    assert sheet == [None, None, "1", "2"]
+    assert [link.get("data-svg") or link["data-pdf"] for link in of[1]] == ["1", "3"]
+
+    shown.clear()
+    page.closing({})
+    [((bundle,), _)] = shown
+    printed = PdfReader(io.BytesIO(base64.b64decode(bundle[PDF])))
+    assert len(printed.pages) == 3
+    assert printed.pages[2].mediabox[2:] == [144, 72]  # points: each sheet is as large as its figure
 
 
 def test_the_end_of_a_page_leads_to_its_code_and_holds_the_command_with_its_parameters(page):
-    html = BeautifulSoup(page.closing({"seed": 0}).data, "html.parser")
+    html = BeautifulSoup(page.ending({"seed": 0}), "html.parser")
     again, notebook, *_ = (block.get_text() for block in html.select("pre"))
     assert again == page.command
     assert notebook == "python -m rrlib notebook evaluation page.ipynb dataset=d detector=f attack=pgd"
@@ -115,4 +124,4 @@ def test_the_end_of_a_page_leads_to_its_code_and_holds_the_command_with_its_para
 
 def test_equal_pages_are_equal_bytes(page):
     assert page.table(FRAME, "x").data == page.table(FRAME, "x").data
-    assert page.closing({}).data == page.closing({}).data
+    assert page.ending({}) == page.ending({})
