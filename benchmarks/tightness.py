@@ -28,7 +28,7 @@ from rrlib.devices import resolve
 from rrlib.errors import InputError
 from rrlib.evaluation import Labelled, probe, store
 
-SAMPLES = 16
+SAMPLES = 64
 SUBJECT = ["dataset", "detector", "attacks"]
 GOAL, GOALS = 0.02, {"Meso4_DF": 0.05}  # of the gap in RR, at every ε and τ
 LONGER = {

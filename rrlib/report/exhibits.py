@@ -85,11 +85,14 @@ class Page:
         # the class of the book's style sheet for what scrolls by itself
         return HTML(f'<div class="exhibit">{said}<div class="pst-scrollable-table-container">{held}</div>{made}</div>')
 
-    def figure(self, drawn: Figure, caption: str) -> None:
-        """Display a figure with a caption and what made it; then close it. Its alternative text is of what it draws."""
-        self.figures({"": drawn}, caption)
+    def figure(self, drawn: Figure, caption: str, photographs: bool = False) -> None:
+        """Display a figure with a caption and what made it; then close it. Its alternative text is of what it draws.
 
-    def figures(self, panels: Mapping[str, Figure], caption: str) -> None:
+        photographs: it shows samples, which a PDF would hold as the same pixels in ten times the bytes: SVG alone.
+        """
+        self.figures({"": drawn}, caption, photographs)
+
+    def figures(self, panels: Mapping[str, Figure], caption: str, photographs: bool = False) -> None:
         """Display panels beside or, on a narrow screen, below each other, with one caption."""
         for title, drawn in panels.items():
             words = described.described(drawn) or caption
@@ -97,12 +100,11 @@ class Page:
             alt = words if words.startswith(title) else f"{title}. {words}"
             display({notebooks.SVG: svg}, raw=True, metadata={notebooks.SVG: {"alt": alt}})
             plt.close(drawn)
-            self.drawn.append(drawn)
-        backs, sheet = range(len(panels), 0, -1), len(self.drawn) - len(panels) + 1
-        links = [
-            _take("SVG", [f'data-svg="{back}" download' for back in backs]),
-            _take("PDF", [f'data-pdf="{sheet + number}"' for number in range(len(panels))]),
-        ]
+        links = [_take("SVG", [f'data-svg="{back}" download' for back in range(len(panels), 0, -1)])]
+        if not photographs:
+            first = len(self.drawn) + 1
+            self.drawn.extend(panels.values())
+            links.append(_take("PDF", [f'data-pdf="{first + number}"' for number in range(len(panels))]))
         made = self._made([*links, *self._tables()])
         display(HTML(f'<div class="exhibit"><p class="caption">{text.html(caption)}</p>{made}</div>'))
 

@@ -19,7 +19,21 @@ def steps(job: str, key: str) -> list[str]:
 def test_the_hosted_gate_is_the_gate_and_the_book_waits_for_it():
     assert steps("gate", "run") == ["bash .ci/run"]
     assert JOBS["publish"]["needs"] == "gate"
-    assert steps("publish", "run") == ["make"]
+    assert steps("publish", "run")[-1] == "make"
+
+
+def test_the_published_book_names_its_addresses(tmp_path):
+    cited, (address, _) = tmp_path / "CITATION.cff", steps("publish", "run")
+    cited.write_text((REPOSITORY / "CITATION.cff").read_text())
+    given = {"BOOK": "https://owner.example/book", "CODE": "https://code.example/owner/book"}
+    subprocess.run(["bash", "-ec", address], cwd=tmp_path, env=given, check=True)
+    about = yaml.safe_load(cited.read_text())
+    assert (about["url"], about["repository-code"]) == (given["BOOK"], given["CODE"])
+
+
+def test_the_readme_leads_to_the_published_book():
+    environment = JOBS["publish"]["environment"]["name"]
+    assert f"](../../deployments/{environment})" in (REPOSITORY / "README.md").read_text()
 
 
 def test_what_is_published_is_the_book_that_make_names():

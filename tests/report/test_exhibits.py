@@ -89,8 +89,10 @@ def test_a_figure_is_told_in_words_for_who_cannot_see_it_and_is_closed(page, mon
     panels["left"].add_subplot(xlabel="ε", ylabel="RA").plot([0, 0.5, 1], [1, 0.75, 0.5], label="meso4")
     page.figures(panels, "What it shows.")
     page.figure(plt.figure(figsize=(2, 1)), "One more.")
+    page.figure(plt.figure(), "Samples.", photographs=True)
     assert plt.get_fignums() == []
-    *panels, ((line,), _), _, ((single,), _) = shown
+    *panels, ((line,), _), _, ((single,), _), _, ((samples,), _) = shown
+    assert [link.get_text() for link in BeautifulSoup(samples.data, "html.parser").select("a.take")] == ["SVG"]
     for title, ((bundle,), more) in zip(("left", "right"), panels, strict=True):
         assert bundle[SVG].lstrip().startswith("<?xml")
         words = "RA over ε. meso4: 1 at 0, 0.75 at 0.5, 0.5 at 1." if title == "left" else "What it shows."
