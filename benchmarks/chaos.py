@@ -5,7 +5,8 @@
 In a copy of the repository, a run (`python -m rrlib run`, or `dvc repro` with `--by dvc`) is killed (SIGKILL) at seeded
 random moments: its main process alone, its process group, a kernel or the process that kernels are forked from, or any
 one of its processes. Each next run goes on from what is there; when one has ended, its tables and pages are compared
-byte by byte with the undisturbed ones, and the study begins anew. Five seconds after each kill of the main process no
+byte by byte with the undisturbed ones, and the study begins anew. A doubled run is begun while another one is at work,
+on a study of images alone. Five seconds after each kill of the main process no
 process of that run may be left. Linux alone, as it looks into /proc.
 """
 
@@ -55,44 +56,59 @@ def main() -> None:
     command = COMMANDS[options.by]
     rng, counts = random.Random(options.seed), Counter[str]()
     with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
-        place = copied(Path(folder, "study"))
-        begun = time.monotonic()
-        ended(start(place, command))
-        usual = time.monotonic() - begun
-        expected = hashes(place)
-        print(f"undisturbed: {len(expected)} files in {usual:.0f} s", flush=True)
-        wipe(place)
-        while counts["kills"] < options.kills:
-            if not kill_once(place, command, rng, usual, counts):
-                counts["runs that ended"] += 1
-                counts["runs that ended alike"] += hashes(place) == expected
-                wipe(place)
-            print(dict(counts), flush=True)
-        ended(start(place, command))
-        counts["runs that ended"] += 1
-        counts["runs that ended alike"] += hashes(place) == expected
+        if options.kills:
+            place = copied(Path(folder, "study"))
+            expected, usual = undisturbed(place, command)
+            while counts["kills"] < options.kills:
+                if not kill_once(place, command, rng, usual, counts):
+                    compare(place, expected, counts, "runs that ended")
+                print(dict(counts), flush=True)
+            ended(start(place, command))
+            compare(place, expected, counts, "runs that ended")
+        if options.doubled:
+            place = copied(Path(folder, "images"), video={"datasets": {}, "detectors": {}, "attacks": {}})
+            expected, usual = undisturbed(place, command)
         for _ in range(options.doubled):
-            wipe(place)
             first = start(place, command)
-            time.sleep(rng.uniform(0, usual / 2))
+            time.sleep(rng.uniform(0, usual))
             second = start(place, command)
             for run in (first, second):
                 run.wait()  # DVC refuses one of them while the other holds its lock
             ended(start(place, command))
-            counts["doubled runs"] += 1
-            counts["doubled runs that ended alike"] += hashes(place) == expected
+            compare(place, expected, counts, "doubled runs")
             print(dict(counts), flush=True)
     print(dict(counts))
 
 
-def copied(place: Path) -> Path:
-    """The project with a tiny study of images and clips, and nothing made."""
+def undisturbed(place: Path, command: tuple[str, ...]) -> tuple[dict[str, str], float]:
+    """What a run that nothing disturbs makes, and its seconds; afterwards nothing is made."""
+    begun = time.monotonic()
+    ended(start(place, command))
+    usual, expected = time.monotonic() - begun, hashes(place)
+    print(f"undisturbed: {len(expected)} files in {usual:.0f} s", flush=True)
+    wipe(place)
+    return expected, usual
+
+
+def compare(place: Path, expected: dict[str, str], counts: Counter[str], what: str) -> None:
+    """Count a run that ended, and whether it ended alike; name the files that differ, and begin anew."""
+    found = hashes(place)
+    counts[what] += 1
+    counts[f"{what}, alike"] += found == expected
+    for name in sorted(found.keys() | expected.keys()):
+        if found.get(name) != expected.get(name):
+            print(f"{name} differs", flush=True)
+    wipe(place)
+
+
+def copied(place: Path, **parameters: object) -> Path:
+    """The project with a tiny study, of images and clips unless `parameters` say otherwise, and nothing made."""
     for name in project_files():
         if (REPOSITORY / name).is_file() and not name.startswith("tests/"):
             (place / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(REPOSITORY / name, place / name)
     subprocess.run(["git", "init", "--quiet"], cwd=place, check=True)
-    change(place, detectors={"resnet": FEW["detectors"]["resnet"]})
+    change(place, detectors={"resnet": FEW["detectors"]["resnet"]}, **parameters)
     wipe(place)
     return place
 
