@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import io
+import json
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -127,3 +128,13 @@ def test_the_end_of_a_page_leads_to_its_code_and_holds_the_command_with_its_para
 def test_equal_pages_are_equal_bytes(page):
     assert page.table(FRAME, "x").data == page.table(FRAME, "x").data
     assert page.ending({}) == page.ending({})
+
+
+@pytest.mark.parametrize("notebook", sorted(Path("notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
+def test_each_page_ends_with_what_made_it_in_sight_and_its_code_elsewhere(notebook):
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    assert "page.closing(" in "".join(cells[-1]["source"])
+    assert cells[-1]["metadata"]["tags"] == ["remove-input"]
+    for cell in cells:
+        assert not {"hide-cell", "hide-input"} & set(cell["metadata"].get("tags", []))
+        assert "pages.show(" not in "".join(cell["source"]), "a table without its command and its CSV file"
