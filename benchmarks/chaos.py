@@ -165,6 +165,7 @@ def kill_once(place: Path, command: tuple[str, ...], rng: random.Random, usual: 
     counts[f"kills of {kind}"] += 1
     counts["processes left after 5 s"] += len(left)
     for process in left:
+        print(f"left after a kill of {kind}: {said(process)}", flush=True)
         kill(process)
     return True
 
@@ -186,6 +187,14 @@ def members(run: Run) -> list[int]:
         except OSError:  # it has ended, or is somebody else's
             continue
     return found
+
+
+def said(process: int) -> str:
+    """The command line of a process, as far as it still lives."""
+    try:
+        return Path(f"/proc/{process}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except OSError:
+        return "ended meanwhile"
 
 
 def kernel(process: int) -> bool:

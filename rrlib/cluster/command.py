@@ -55,7 +55,7 @@ def warm(environment: Mapping[str, str]) -> None:
         return
     with _warming:
         before = dict(os.environ)
-        os.environ.update({**kernels.settings(), **environment})
+        os.environ.update({**kernels.settings(), **environment, "RRLIB_RUN": str(os.getpid())})
         try:
             forkserver.set_forkserver_preload(["rrlib.cluster.preload"])
             forkserver.ensure_running()

@@ -14,6 +14,7 @@ from dvc.repo import Repo
 
 from rrlib import cluster
 from rrlib.errors import InputError
+from rrlib.report import kernels
 
 # each run of a command leaves a line in `ran`, which DVC knows nothing of
 CHAIN = {
@@ -175,6 +176,15 @@ def test_a_killed_run_leaves_no_process_and_loses_nothing_that_was_finished(plac
     folder.joinpath("dvc.yaml").write_text(yaml.safe_dump({"stages": CHAIN | {"slow": slow | {"cmd": "cat b > s"}}}))
     assert cluster.run(workers=2) == ["slow"]
     assert ran(folder) == []  # the others were restored
+
+
+@pytest.mark.skipif(not kernels.FORKS, reason="commands are forked on Linux alone")
+def test_what_commands_are_forked_from_ends_before_its_imports_where_its_run_is_gone():
+    command = [sys.executable, "-X", "importtime", "-c", "import rrlib.cluster.preload"]
+    gone = subprocess.run(command, env=os.environ | {"RRLIB_RUN": "1"}, capture_output=True, text=True)
+    assert gone.returncode == 1
+    assert "rrlib.report.warm" in gone.stderr
+    assert not {"torch", "matplotlib", "nbclient"} & set(re.findall(r"\| +(\w+)$", gone.stderr, re.MULTILINE))
 
 
 def test_workers_of_a_cluster_run_the_stages(place):
