@@ -63,7 +63,7 @@ def main() -> None:
                 if not kill_once(place, command, rng, usual, counts):
                     compare(place, expected, counts, "runs that ended")
                 print(dict(counts), flush=True)
-            ended(start(place, command))
+            ended(start(place, command), place)
             compare(place, expected, counts, "runs that ended")
         if options.doubled:
             place = copied(Path(folder, "images"), video={"datasets": {}, "detectors": {}, "attacks": {}})
@@ -74,7 +74,7 @@ def main() -> None:
             second = start(place, command)
             for run in (first, second):
                 run.wait()  # DVC refuses one of them while the other holds its lock
-            ended(start(place, command))
+            ended(start(place, command), place)
             compare(place, expected, counts, "doubled runs")
             print(dict(counts), flush=True)
     print(dict(counts))
@@ -83,7 +83,7 @@ def main() -> None:
 def undisturbed(place: Path, command: tuple[str, ...]) -> tuple[dict[str, str], float]:
     """What a run that nothing disturbs makes, and its seconds; afterwards nothing is made."""
     begun = time.monotonic()
-    ended(start(place, command))
+    ended(start(place, command), place)
     usual, expected = time.monotonic() - begun, hashes(place)
     print(f"undisturbed: {len(expected)} files in {usual:.0f} s", flush=True)
     wipe(place)
@@ -124,20 +124,26 @@ def start(place: Path, command: tuple[str, ...]) -> Run:
     """A run in a process group of its own, whose processes all carry a mark in their environment."""
     settings = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "DVC_NO_ANALYTICS": "1"}
     settings |= {"PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1", MARK: uuid.uuid4().hex}
-    return Run(
-        settings[MARK],
-        command,
-        cwd=place,
-        env=os.environ | settings,
-        start_new_session=True,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    with log(place).open("wb") as said:
+        return Run(
+            settings[MARK],
+            command,
+            cwd=place,
+            env=os.environ | settings,
+            start_new_session=True,
+            stdout=said,
+            stderr=subprocess.STDOUT,
+        )
 
 
-def ended(run: Run) -> None:
+def log(place: Path) -> Path:
+    """What the run that was begun last has printed."""
+    return place.with_suffix(".log")
+
+
+def ended(run: Run, place: Path) -> None:
     if run.wait():
-        raise SystemExit(f"a run that nothing disturbed ended with {run.returncode}")
+        raise SystemExit(f"a run that nothing disturbed ended with {run.returncode}: {log(place).read_text()[-3000:]}")
 
 
 def kill_once(place: Path, command: tuple[str, ...], rng: random.Random, usual: float, counts: Counter[str]) -> bool:
@@ -146,7 +152,9 @@ def kill_once(place: Path, command: tuple[str, ...], rng: random.Random, usual: 
     try:
         run.wait(rng.uniform(0.5, min(usual / 2, 40)))  # s: later moments come with the runs that go on
         if run.returncode:
-            raise SystemExit(f"after a kill, the next run ended with {run.returncode}")
+            raise SystemExit(
+                f"after a kill, the next run ended with {run.returncode}: {log(place).read_text()[-3000:]}"
+            )
         return False
     except subprocess.TimeoutExpired:
         pass

@@ -1,8 +1,14 @@
 """Facts about the drawn faces and their forgeries."""
 
+import os
 import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -19,6 +25,7 @@ from rrlib.datasets.synthetic.scene import Scene
 from rrlib.datasets.synthetic.write import draw_shot
 from rrlib.errors import InputError
 
+REPOSITORY = Path(__file__).resolve().parents[2]
 SIZE = 48
 ARGUMENTS = {"size": SIZE, "images": {"train": 32, "validation": 8, "test": 8}, "seed": 3, "strength": 0.7}
 REGIONS = {"swap": inner_face, "reenactment": mouth_region, "resynthesis": inner_face}
@@ -200,3 +207,34 @@ def test_bad_arguments_are_named_and_nothing_is_written(tmp_path, given, message
     with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
         write(tmp_path / "faces", **(ARGUMENTS | given))
     assert not (tmp_path / "faces").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems end no process with its parent")
+def test_who_draws_ends_with_who_asked_however_that_ends(tmp_path):
+    (tmp_path / "slow.py").write_text(
+        "import os, pathlib, time\ndef job(shot):\n    pathlib.Path(str(os.getpid())).touch()\n    time.sleep(60)\n"
+    )
+    shots = "plan.plan('test', 64, ['swap'])"
+    code = f"import slow; from rrlib.datasets.synthetic import plan; plan.take(slow.job, {shots}, '', '', 2)"
+    environment = os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{REPOSITORY}"}
+    main = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, env=environment)
+    at_work = wait_for(lambda: [path.name for path in tmp_path.iterdir() if path.name.isdigit()], 2)
+    main.kill()
+    main.wait()
+    assert wait_for(lambda: list(filter(lives, at_work)), 0) == []
+
+
+def lives(number: str) -> bool:
+    """Whether there is a process of this number that has not ended, if only to be asked how."""
+    try:
+        return Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def wait_for(listed: Callable[[], list[str]], count: int) -> list[str]:
+    """The list when it has so many, or after 20 s."""
+    until = time.monotonic() + 20
+    while len(found := listed()) != count and time.monotonic() < until:
+        time.sleep(0.05)
+    return found

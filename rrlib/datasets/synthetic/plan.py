@@ -1,6 +1,9 @@
 """What is drawn, image or clip: who is in it, which forgery it is, from which random numbers, and by how many hands."""
 
+import ctypes
 import os
+import signal
+import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -16,6 +19,7 @@ from rrlib.errors import InputError, unknown
 SPLITS = ("train", "validation", "test")
 SHOTS_PER_IDENTITY = {"train": 8, "validation": 2, "test": 2}  # few where answers are counted: more groups
 SMALLEST = 32
+PR_SET_PDEATHSIG = 1  # of <sys/prctl.h>
 
 
 @dataclass(frozen=True)
@@ -68,11 +72,19 @@ def take(job: Callable[[Shot], None], shots: list[Shot], suffix: str, unit: str,
         list(progress(map(job, shots)))
     else:
         # Threads of the parent, such as torch's, do not survive a fork; a spawned process starts clean.
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        with ProcessPoolExecutor(workers, get_context("spawn"), partial(_end_with, os.getpid())) as pool:
             list(progress(pool.map(job, shots, chunksize=16)))
     rows = [(s.name + suffix, int(bool(s.family)), f"{s.split}-{s.identity:04d}", s.split, s.family) for s in shots]
     table = pd.DataFrame(rows, columns=["path", "label", "group", "split", "family"])
     return table.sort_values("path", ignore_index=True)
+
+
+def _end_with(parent: int) -> None:
+    """Let the system end this process when `parent` ends, which otherwise would leave it waiting for work (Linux)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it had ended before
+            os._exit(1)
 
 
 def check(size: int, counts: dict[str, int], seed: int, strength: float, unit: str) -> None:
