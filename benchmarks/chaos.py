@@ -3,8 +3,8 @@
     python benchmarks/chaos.py --kills 50 --doubled 20 --seed 0 [--by dvc]
 
 In a copy of the repository, a run (`python -m rrlib run`, or `dvc repro` with `--by dvc`) is killed (SIGKILL) at seeded
-random moments: its main process alone, its process group, a kernel or the process that kernels are forked from, or any
-one of its processes. Each next run goes on from what is there; when one has ended, its tables and pages are compared
+random moments: its main process alone, its process group, a kernel or what else a command has begun, or any one of its
+processes. Each next run goes on from what is there; when one has ended, its tables and pages are compared
 byte by byte with the undisturbed ones, and the study begins anew. A doubled run is begun while another one is at work,
 on a study of images alone. Five seconds after each kill of the main process no
 process of that run may be left. Linux alone, as it looks into /proc.
@@ -52,6 +52,7 @@ def main() -> None:
     parser.add_argument("--doubled", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--by", choices=COMMANDS, default="run")
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS), help="what is killed")
     options = parser.parse_args()
     command = COMMANDS[options.by]
     rng, counts = random.Random(options.seed), Counter[str]()
@@ -60,7 +61,7 @@ def main() -> None:
             place = copied(Path(folder, "study"))
             expected, usual = undisturbed(place, command)
             while counts["kills"] < options.kills:
-                if not kill_once(place, command, rng, usual, counts):
+                if not kill_once(place, command, rng, usual, options.kinds, counts):
                     compare(place, expected, counts, "runs that ended")
                 print(dict(counts), flush=True)
             ended(start(place, command), place)
@@ -146,19 +147,27 @@ def ended(run: Run, place: Path) -> None:
         raise SystemExit(f"a run that nothing disturbed ended with {run.returncode}: {log(place).read_text()[-3000:]}")
 
 
-def kill_once(place: Path, command: tuple[str, ...], rng: random.Random, usual: float, counts: Counter[str]) -> bool:
+def kill_once(
+    place: Path, command: tuple[str, ...], rng: random.Random, usual: float, kinds: list[str], counts: Counter[str]
+) -> bool:
     """Kill one run, or a process of it, at a random moment; False where it ended before that."""
-    run, kind = start(place, command), rng.choice(KINDS)
-    try:
-        run.wait(rng.uniform(0.5, min(usual / 2, 40)))  # s: later moments come with the runs that go on
+    run, kind = start(place, command), rng.choice(kinds)
+    until = rng.uniform(0.5, min(usual / 2, 40))  # s: later moments come with the runs that go on
+    begun, victims = time.monotonic(), list[int]()
+    while run.poll() is None and not victims and (kind == "kernel" or time.monotonic() < begun + until):
+        time.sleep(0.05)
+        if kind == "kernel" and time.monotonic() > begun + until:
+            victims = begun_by_commands(run)
+            if time.monotonic() > begun + usual:
+                break
+    if run.poll() is not None:
         if run.returncode:
             raise SystemExit(
                 f"after a kill, the next run ended with {run.returncode}: {log(place).read_text()[-3000:]}"
             )
         return False
-    except subprocess.TimeoutExpired:
-        pass
-    victims = sorted(process for process in members(run) if kind == "any" or (kind == "kernel" and kernel(process)))
+    if kind == "any":
+        victims = sorted(members(run))
     if victims:
         kill(rng.choice(victims))  # what was lost is tried again, or fails and is named
     elif kind == "group":
@@ -205,13 +214,21 @@ def said(process: int) -> str:
         return "ended meanwhile"
 
 
-def kernel(process: int) -> bool:
-    """Whether a process is a kernel, or the one that kernels are forked from."""
+def begun_by_commands(run: Run) -> list[int]:
+    """Kernels of pages, and what else the commands of stages have begun: what lies deeper than they do."""
+    parents = {process: parent_of(process) for process in members(run)}
+
+    def depth(process: int) -> int:
+        return 0 if process == run.pid or process not in parents else 1 + depth(parents[process])
+
+    return sorted(process for process in parents if depth(process) > 2)  # run, what commands are forked from, command
+
+
+def parent_of(process: int) -> int:
     try:
-        line = Path(f"/proc/{process}/cmdline").read_bytes()
-    except OSError:
-        return False
-    return b"warm.py" in line or b"ipykernel" in line
+        return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:  # it has ended
+        return 0
 
 
 def hashes(place: Path) -> dict[str, str]:
