@@ -5,20 +5,21 @@ Libraries are loaded here and not used: nothing runs beside the one thread, so a
 
 import os
 
-from rrlib.report.warm import end_with
+from rrlib.report import kernels
 
-end_with(int(os.environ["RRLIB_RUN"]))  # before the imports, which take seconds in which the run may be killed
+if run := os.environ.get("RRLIB_RUN"):  # absent where a tool only looks at this file
+    kernels.end_with(int(run))  # before the imports, which take seconds in which the run may be killed
 
-import gc  # noqa: E402
-import pkgutil  # noqa: E402
+import gc
+import pkgutil
 
-import matplotlib.pyplot  # noqa: E402, F401
-import nbclient  # noqa: E402, F401
-import pyarrow.parquet  # noqa: E402, F401
-import torchmetrics  # noqa: E402, F401
+import matplotlib.pyplot  # noqa: F401
+import nbclient  # noqa: F401
+import pyarrow.parquet  # noqa: F401
+import torchmetrics  # noqa: F401
 
-import rrlib  # noqa: E402
-from rrlib.report import notebooks  # noqa: E402
+import rrlib
+from rrlib.report import notebooks
 
 notebooks.papermill()
 import ipykernel.kernelapp  # noqa: E402, F401 - before it, papermill's progress bar warns that a widget is missing

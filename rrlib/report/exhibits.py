@@ -143,8 +143,12 @@ class Page:
         return [(path, _digest(path, path.stat().st_mtime_ns)) for path in self.inputs if path.is_file()]
 
     def _tables(self) -> list[str]:
-        """Links to the result tables, for as many as are few. Those of one cell lie in the file of all in the book."""
-        there = [path for path in self.inputs if path.suffix == ".parquet" and path.is_file()]
+        """Links to the result tables, for as many as are few. Those of one cell lie in the file of all in the book.
+
+        What was recorded lies in the repository, and not once more in the book.
+        """
+        made = [path for path in self.inputs if path.is_relative_to(paths.OUTPUTS)]
+        there = [path for path in made if path.suffix == ".parquet" and path.is_file()]
         of_cells = [path for path in there if path.is_relative_to(paths.TABLES)]
         links = {self._shared(path): "Parquet, all tables" for path in of_cells}
         links |= {

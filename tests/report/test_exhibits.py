@@ -71,6 +71,15 @@ def test_below_a_table_stand_its_stage_its_command_the_hash_of_its_source_and_it
     assert parquet.get_text() == "Parquet, all tables"
 
 
+def test_of_a_table_that_was_recorded_the_book_holds_no_second_copy(found, page):
+    Path("data/recorded").mkdir(parents=True)
+    Path("data/recorded/results.parquet").write_bytes(b"table")
+    recorded = exhibits.Page(found, "faces", (Path("data/recorded/results.parquet"),))
+    html = BeautifulSoup(recorded.table(FRAME, "shares", "Shares.").data, "html.parser")
+    assert [link.get_text() for link in html.select(".made a")] == ["CSV"]
+    assert html.select_one(".made li").get_text().startswith("data/recorded/results.parquet, SHA-256 ")
+
+
 def test_of_a_long_table_the_page_shows_the_first_rows_and_the_file_holds_all(page):
     html = BeautifulSoup(page.table(FRAME, "shares", "Shares.", most=1).data, "html.parser")
     assert len(html.select("tbody tr")) == 1
