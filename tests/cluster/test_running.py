@@ -183,7 +183,7 @@ def test_what_commands_are_forked_from_ends_before_its_imports_where_its_run_is_
     command = [sys.executable, "-X", "importtime", "-c", "import rrlib.cluster.preload"]
     gone = subprocess.run(command, env=os.environ | {"RRLIB_RUN": "1"}, capture_output=True, text=True)
     assert gone.returncode == 1
-    assert "rrlib.report.kernels" in gone.stderr
+    assert "rrlib.report.warm" in gone.stderr
     assert not {"torch", "matplotlib", "nbclient"} & set(re.findall(r"\| +(\w+)$", gone.stderr, re.MULTILINE))
 
 
