@@ -19,6 +19,7 @@ from matplotlib.ticker import MaxNLocator
 
 from rrlib import files
 from rrlib.analysis import linearity, summary
+from rrlib.report import vector
 
 Looks = Mapping[str, dict[str, Any]]
 EPSILON_LABEL = "ε, radius of the attack (share of pixel range)"
@@ -233,7 +234,7 @@ def rendered(figure: Figure, form: str) -> bytes:
         return sheets([figure])
     buffer = io.BytesIO()
     figure.savefig(buffer, format=form, metadata={"Date": None})
-    return buffer.getvalue()
+    return vector.number_clips(buffer.getvalue().decode()).encode()
 
 
 def sheets(drawn: Iterable[Figure]) -> bytes:

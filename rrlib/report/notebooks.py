@@ -253,21 +253,8 @@ def tidy(notebook: "NotebookNode") -> "NotebookNode":
             cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
             for output in cell.outputs:
                 if SVG in output.get("data", {}):
-                    output.data[SVG] = vector.lighter(number_clips(output.data[SVG]))
+                    output.data[SVG] = vector.lighter(vector.number_clips(output.data[SVG]))
     return notebook
-
-
-def number_clips(svg: str) -> str:
-    """The same picture with its clip paths named by their order.
-
-    matplotlib names them after a hash of coordinates that its layout finds with other last digits from run to run.
-
-    >>> number_clips('<g clip-path="url(#p161ef81eee)"/><clipPath id="p161ef81eee"/>')
-    '<g clip-path="url(#clip0)"/><clipPath id="clip0"/>'
-    """
-    for number, name in enumerate(re.findall(r'<clipPath id="(p[0-9a-f]{10})"', svg)):
-        svg = svg.replace(name, f"clip{number}")
-    return svg
 
 
 def fill(notebook: "NotebookNode", parameters: Mapping[str, str]) -> "NotebookNode":

@@ -171,3 +171,16 @@ def _named_shortly(svg: str) -> str:
     names = {name: f"n{number}" for number, name in enumerate(dict.fromkeys(re.findall(r' id="([^"]+)"', svg)))}
     svg = re.sub(r' id="([^"]+)"', lambda found: f' id="{names[found[1]]}"', svg)
     return re.sub(r'(?<=["(])#([^")]+)(?=[")])', lambda found: f"#{names.get(found[1], found[1])}", svg)
+
+
+def number_clips(svg: str) -> str:
+    """The same picture with its clip paths named by their order.
+
+    matplotlib names them after a hash of coordinates that its layout finds with other last digits from run to run.
+
+    >>> number_clips('<g clip-path="url(#p161ef81eee)"/><clipPath id="p161ef81eee"/>')
+    '<g clip-path="url(#clip0)"/><clipPath id="clip0"/>'
+    """
+    for number, name in enumerate(re.findall(r'<clipPath id="(p[0-9a-f]{10})"', svg)):
+        svg = svg.replace(name, f"clip{number}")
+    return svg

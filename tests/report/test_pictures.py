@@ -122,6 +122,14 @@ def test_the_same_clip_is_the_same_file(tmp_path):
     assert (tmp_path / "first.svg").read_bytes() == (tmp_path / "second.svg").read_bytes()
 
 
+def test_clip_paths_are_named_by_order_and_not_by_last_digits_of_a_layout():
+    drawn = figures.rendered(pictures.plot_filmstrip(*clips(5), [0.9] * 5, [0.2] * 5, "clip 3"), "svg").decode()
+    named = re.findall(r'<clipPath id="([^"]+)"', drawn)
+    assert named == [f"clip{number}" for number in range(len(named))]
+    assert named
+    assert set(re.findall(r'clip-path="url\(#([^)]+)\)"', drawn)) <= set(named)
+
+
 def test_of_a_thousand_families_the_first_are_drawn(tmp_path):
     Image.new("RGB", (4, 4)).save(tmp_path / "a.png")
     names = [r"$5 \foo$", "long" * 100, *map(str, range(1000))]
