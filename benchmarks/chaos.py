@@ -4,10 +4,9 @@
 
 In a copy of the repository, a run (`python -m rrlib run`, or `dvc repro` with `--by dvc`) is killed (SIGKILL) at seeded
 random moments: its main process alone, its process group, a kernel or what else a command has begun, or any one of its
-processes. Each next run goes on from what is there; when one has ended, its tables and pages are compared
-byte by byte with the undisturbed ones, and the study begins anew. A doubled run is begun while another one is at work,
-on a study of images alone. Five seconds after each kill of the main process no
-process of that run may be left. Linux alone, as it looks into /proc.
+processes. Each next run goes on from what is there; when one has ended, its tables and pages are compared byte by byte
+with the undisturbed ones, and the study begins anew. A doubled run is begun while another one is at work, on a study of
+images alone. Five seconds after each kill no process of that run may be left. Linux alone, as it looks into /proc.
 """
 
 import argparse
