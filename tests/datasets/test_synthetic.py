@@ -219,6 +219,7 @@ def test_who_draws_ends_with_who_asked_however_that_ends(tmp_path):
     environment = os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{REPOSITORY}"}
     main = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, env=environment)
     at_work = wait_for(lambda: [path.name for path in tmp_path.iterdir() if path.name.isdigit()], 2)
+    assert len(at_work) == 2
     main.kill()
     main.wait()
     assert wait_for(lambda: list(filter(lives, at_work)), 0) == []

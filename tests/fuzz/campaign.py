@@ -25,6 +25,7 @@ from tests.fuzz.kinds import KINDS, Kind
 CORPUS = Path(__file__).parent / "corpus"
 WAIT = 120.0  # seconds without a word after which a worker hangs, though it uses no processor
 SOUND = ("read", "refused")
+FAULTS = ("SIGSEGV", "SIGBUS", "SIGABRT", "SIGFPE", "SIGILL")  # what a parser dies of; SIGKILL is for want of memory
 
 
 @dataclass
@@ -157,7 +158,7 @@ def _work(
     if number < len(cases) and os.WIFSIGNALED(status):
         name = signal.Signals(os.WTERMSIG(status)).name
         hang = silent or name in ("SIGPROF", "SIGXCPU")
-        if kind.alone and not hang:
+        if kind.alone and name in FAULTS:
             yield number, "refused", "", 0.0
             return
         yield number, "hang" if hang else "crash", "silent" if silent else name, kind.seconds if hang else 0.0
