@@ -33,7 +33,7 @@ COMPARED = ("outputs/tables/**/*.parquet", "outputs/results/*.parquet", "outputs
 COMPARED += ("outputs/book/**/*.html", "outputs/metrics.json", "outputs/plots/*")
 MARK = "RRLIB_CHAOS"
 KINDS = ("main", "group", "kernel", "any")
-COMMANDS = {"run": (sys.executable, "-m", "rrlib", "run"), "dvc": ("dvc", "repro", "--quiet")}
+COMMANDS = {"run": (sys.executable, "-m", "rrlib", "run"), "dvc": ("dvc", "repro")}
 GRACE = 5  # seconds
 
 
@@ -141,6 +141,12 @@ def log(place: Path) -> Path:
     return place.with_suffix(".log")
 
 
+def last_line(path: Path) -> str:
+    """Which stage was done or begun last."""
+    lines = [line for line in path.read_text(errors="replace").replace("\r", "\n").splitlines() if line.strip()]
+    return lines[-1][:100] if lines else "nothing yet"
+
+
 def ended(run: Run, place: Path) -> None:
     if run.wait():
         raise SystemExit(f"a run that nothing disturbed ended with {run.returncode}: {log(place).read_text()[-3000:]}")
@@ -177,6 +183,7 @@ def kill_once(
     run.wait()
     time.sleep(GRACE)
     left = members(run)
+    print(f"a kill of {kind}, after the line: {last_line(log(place))}", flush=True)
     counts["kills"] += 1
     counts[f"kills of {kind}"] += 1
     counts["processes left after 5 s"] += len(left)

@@ -16,6 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+from matplotlib.transforms import ScaledTranslation
 
 from rrlib import files
 from rrlib.analysis import linearity, summary
@@ -247,8 +248,17 @@ def sheets(drawn: Iterable[Figure]) -> bytes:
 
 
 def legend_below(ax: Axes, columns: int = 2) -> None:
-    """A legend below the axis label, so that it covers no curve."""
-    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=columns, columnspacing=1.2, handlelength=2.6)
+    """A legend below the axis label, which is there already: so it covers no curve and no word.
+
+    How deep the labels reach is counted in inches, as they keep their size whatever becomes of the panel's.
+    """
+    labels = ax.xaxis.get_tightbbox()
+    deep = (ax.bbox.y0 - labels.y0) / ax.figure.dpi if labels else 0.0
+    below = ax.transAxes + ScaledTranslation(0, -deep, ax.figure.dpi_scale_trans)
+    ax.legend(
+        loc="upper center", bbox_to_anchor=(0.5, 0), bbox_transform=below,
+        ncols=columns, columnspacing=1.2, handlelength=2.6,
+    )  # fmt: skip
 
 
 def plot_line(ax: Axes, data: pd.DataFrame, *, color, marker: str, linestyle: str, label: str | None) -> None:

@@ -107,9 +107,10 @@ def test_the_panels_of_a_figure_are_one_column_wide_and_draw_what_the_figure_dra
                 assert one.get_ydata() == pytest.approx(two.get_ydata())
 
 
+@pytest.mark.parametrize("draw", [figure1.figure1_panels, figure1.by_epsilon_panels], ids=["over τ", "over ε"])
 @pytest.mark.parametrize("detectors", [["a"], [f"detector-{number}" for number in range(9)]])
-def test_no_label_of_a_panel_lies_on_another_or_outside(detectors, random_results):
-    for figure in figure1.figure1_panels(random_results(["faces"], detectors, ["pgd"]), 0.1).values():
+def test_no_label_of_a_panel_lies_on_another_or_outside(detectors, draw, random_results):
+    for figure in draw(random_results(["faces"], detectors, ["pgd"]), 0.1).values():
         figure.canvas.draw()
         (left, right) = figure.axes
         legend = left.get_legend().get_window_extent()
@@ -117,7 +118,7 @@ def test_no_label_of_a_panel_lies_on_another_or_outside(detectors, random_result
         texts = [left.title, left.xaxis.label, left.yaxis.label, right.yaxis.label]
         for axis in (left.xaxis, left.yaxis, right.yaxis):  # matplotlib keeps labels beyond the limits, undrawn
             texts += [tick.label1 if axis is not right.yaxis else tick.label2 for tick in axis.get_major_ticks()
-                      if 0 <= tick.get_loc() <= 1]  # fmt: skip
+                      if axis.get_view_interval()[0] <= tick.get_loc() <= axis.get_view_interval()[1]]  # fmt: skip
         boxes = [text.get_window_extent() for text in texts if text.get_text()] + [legend]
         for number, box in enumerate(boxes):
             assert figure.bbox.x0 <= box.x0 <= box.x1 <= figure.bbox.x1
