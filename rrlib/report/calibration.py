@@ -49,7 +49,7 @@ def plot_calibration(table: pd.DataFrame, temperature: float, epsilon: float, di
         epsilon: of RR and of the companion.
         distance: of probability vectors.
     """
-    figure, axes = plt.subplots(1, 3, figsize=(figures.PAGE, 2.5), layout="constrained")
+    figure, axes = plt.subplots(1, 3, figsize=(figures.PAGE, 2.7), layout="constrained")
     reliable, ratio, companion = axes
     reliable.plot([0, 1], [0, 1], color="grey", linewidth=0.8)
     for name, at, look in _both(table, temperature, distance):
@@ -61,7 +61,7 @@ def plot_calibration(table: pd.DataFrame, temperature: float, epsilon: float, di
     reliable.set(xlim=(0, 1), ylim=(0, 1), xlabel="mean probability of fake", ylabel="share that is fake")
     ratio.set(xlim=(0, 1), ylim=(-0.03, 1.03), xlabel="τ, tolerance", ylabel=figures.RR_LABEL)
     for ax in (reliable, ratio):
-        ax.legend()
+        figures.legend_below(ax, 1)
     _plot_companion(table, epsilon, companion)
     return figure
 

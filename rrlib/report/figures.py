@@ -190,7 +190,7 @@ def plot_surface(table: pd.DataFrame, ax: Axes, tolerances: Sequence[float] = tu
 def plot_training(history: Sequence[dict], best_epoch: int) -> Figure:
     """Losses and validation accuracies per epoch, with the epoch whose weights were kept."""
     frame = pd.DataFrame(history).set_index("epoch")
-    figure, (left, right) = plt.subplots(1, 2, figsize=(PAGE, 2.5), layout="constrained")
+    figure, (left, right) = plt.subplots(1, 2, figsize=(PAGE, 2.7), layout="constrained")
     for ax, measure, label in ((left, "loss", "cross-entropy (nats) ↓"), (right, "accuracy", "accuracy ↑")):
         for column, style in zip(
             [c for c in map(str, frame) if c.endswith(measure)], ("-o", "--s", ":D"), strict=False
@@ -199,18 +199,18 @@ def plot_training(history: Sequence[dict], best_epoch: int) -> Figure:
         ax.axvline(best_epoch, color="grey", linewidth=0.8, zorder=0)
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         ax.set(xlabel="epoch (line: the one that was kept)", ylabel=label)
-        ax.legend()
+        legend_below(ax, 3)
     return figure
 
 
 def plot_clean(table: pd.DataFrame) -> Figure:
     """Where a detector's clean probabilities lie, by label, and how often they are right (reliability)."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(PAGE, 2.5), layout="constrained")
+    figure, (left, right) = plt.subplots(1, 2, figsize=(PAGE, 2.7), layout="constrained")
     bins = np.linspace(0, 1, 11)
     for label, (name, hatch) in enumerate((("real", ""), ("fake", "///"))):
         left.hist(table.loc[table["label"] == label, "p_clean"], bins, alpha=0.6, label=name, hatch=hatch)
     left.set(xlabel="probability of fake", ylabel="test samples", xlim=(0, 1))
-    left.legend()
+    legend_below(left)
     binned = table.groupby(pd.cut(table["p_clean"], bins.tolist(), include_lowest=True), observed=True)
     right.plot([0, 1], [0, 1], color="grey", linewidth=0.8)
     right.plot(binned["p_clean"].mean(), binned["label"].mean(), "-o", markersize=4)

@@ -61,6 +61,9 @@ def test_the_figure_shows_reliability_rr_and_the_companion():
     figure = calibration.plot_calibration(table(), 2.0, 0.1, "linf")
     reliable, ratio, companion = figure.axes
     assert [text.get_text()[:11] for text in reliable.get_legend().get_texts()] == ["before: ECE", "after: ECE "]
+    figure.canvas.draw()
+    for ax in (reliable, ratio):
+        assert ax.get_legend().get_window_extent().y1 <= ax.xaxis.label.get_window_extent().y0
     before, after = ratio.get_lines()
     assert before.get_ydata()[-1] == after.get_ydata()[-1] == 1
     assert (companion.get_lines()[0].get_ydata()[1:] >= companion.get_lines()[0].get_ydata()[:-1]).all()

@@ -1,5 +1,7 @@
 """Figures: what is drawn is what the table holds, and the same table is the same file."""
 
+import itertools
+
 import matplotlib.colors as mcolors
 import matplotlib.pyplot as plt
 import numpy as np
@@ -149,6 +151,7 @@ def test_training_is_drawn_epoch_by_epoch_with_the_one_that_was_kept():
     assert lines(right, "validation accuracy").tolist() == [0.5, 0.9]
     assert [ax.get_lines()[-1].get_xdata()[0] for ax in (left, right)] == [2, 2]
     assert (left.get_ylabel(), right.get_ylabel()) == ("cross-entropy (nats) ↓", "accuracy ↑")
+    assert_legends_cover_nothing(left, right)
 
 
 def test_clean_probabilities_are_drawn_by_label_and_against_the_share_of_fakes():
@@ -160,3 +163,15 @@ def test_clean_probabilities_are_drawn_by_label_and_against_the_share_of_fakes()
     reliability = right.get_lines()[1]
     assert reliability.get_xdata() == pytest.approx([0.03, 2.92 / 3])
     assert reliability.get_ydata() == pytest.approx([0, 2 / 3])
+    assert_legends_cover_nothing(left)
+
+
+def assert_legends_cover_nothing(*axes: plt.Axes) -> None:
+    """They stand below the labels, inside the figure, and beside each other."""
+    axes[0].figure.canvas.draw()
+    legends = [ax.get_legend().get_window_extent() for ax in axes]
+    for ax, legend in zip(axes, legends, strict=True):
+        assert legend.y1 <= ax.xaxis.label.get_window_extent().y0
+        assert ax.figure.bbox.x0 <= legend.x0 <= legend.x1 <= ax.figure.bbox.x1
+        assert legend.y0 >= ax.figure.bbox.y0
+    assert all(one.x1 < other.x0 for one, other in itertools.pairwise(legends))
