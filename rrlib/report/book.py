@@ -155,7 +155,7 @@ def _reference(place: Path) -> dict[str, str]:
 def _sphinx(source: Path, html: Path) -> Iterator[None]:
     """Build `source` into `html` meanwhile; raises InputError at the end for what Sphinx finds fault with."""
     with subprocess.Popen(
-        [sys.executable, "-m", "rrlib.report.building", source, html],
+        [sys.executable, "-m", "rrlib.report.building", source, html, str(os.getpid())],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -1,9 +1,14 @@
-"""Jupyter Book's build in a process of its own, two pages at a time: python -m rrlib.report.building SOURCE TARGET."""
+"""Jupyter Book's build in a process of its own, two pages at a time.
+
+Run as `python -m rrlib.report.building SOURCE TARGET PARENT`, the last being the process that it ends with.
+"""
 
 import functools
 import os
 import sys
 from pathlib import Path
+
+from rrlib.report import warm
 
 PROCESSES = 2  # more gain little: a third of the work is before and after the pages
 
@@ -46,5 +51,13 @@ def build(source: Path, target: Path) -> int:
     return int(bool(done))
 
 
+def end_with(parent: int) -> None:
+    """Let the system end this process when `parent` ends, and those that read and write pages for it when it does."""
+    if sys.platform == "linux":
+        warm.end_with(parent)
+        os.register_at_fork(after_in_child=functools.partial(warm.end_with, os.getpid()))
+
+
 if __name__ == "__main__":
-    sys.exit(build(*(Path(each).resolve() for each in sys.argv[1:])))
+    end_with(int(sys.argv[3]))
+    sys.exit(build(*(Path(each).resolve() for each in sys.argv[1:3])))

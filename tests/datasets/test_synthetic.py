@@ -5,7 +5,6 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from processes import left
 
 from rrlib.datasets.synthetic import write
 from rrlib.datasets.synthetic.camera import Camera, shoot
@@ -218,24 +218,10 @@ def test_who_draws_ends_with_who_asked_however_that_ends(tmp_path):
     code = f"import slow; from rrlib.datasets.synthetic import plan; plan.take(slow.job, {shots}, '', '', 2)"
     environment = os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{REPOSITORY}"}
     main = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, env=environment)
-    at_work = wait_for(lambda: [path.name for path in tmp_path.iterdir() if path.name.isdigit()], 2)
-    assert len(at_work) == 2
+    until = time.monotonic() + 20
+    while len(at_work := [path.name for path in tmp_path.iterdir() if path.name.isdigit()]) < 2:
+        assert time.monotonic() < until
+        time.sleep(0.05)
     main.kill()
     main.wait()
-    assert wait_for(lambda: list(filter(lives, at_work)), 0) == []
-
-
-def lives(number: str) -> bool:
-    """Whether there is a process of this number that has not ended, if only to be asked how."""
-    try:
-        return Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
-
-
-def wait_for(listed: Callable[[], list[str]], count: int) -> list[str]:
-    """The list when it has so many, or after 20 s."""
-    until = time.monotonic() + 20
-    while len(found := listed()) != count and time.monotonic() < until:
-        time.sleep(0.05)
-    return found
+    assert left(at_work) == []

@@ -1,6 +1,7 @@
 """Names that are markup reach the pages of a built book as the text that they are."""
 
 import csv
+import os
 import shutil
 import subprocess
 import sys
@@ -63,7 +64,9 @@ def page(tmp_path_factory) -> BeautifulSoup:
         Path("book/_toc.yml").write_text("format: jb-book\nroot: index\nchapters: [{file: sources}]\n")
         target = "book/_build/html"
         built = subprocess.run(
-            [sys.executable, "-m", "rrlib.report.building", "book", target], capture_output=True, text=True
+            [sys.executable, "-m", "rrlib.report.building", "book", target, str(os.getpid())],
+            capture_output=True,
+            text=True,
         )
         assert built.returncode == 0, built.stdout + built.stderr
         return BeautifulSoup(
