@@ -28,7 +28,8 @@ from rrlib.devices import resolve
 from rrlib.errors import InputError
 from rrlib.evaluation import Labelled, probe, store
 
-SAMPLES = 64
+SAMPLES = 256  # of the test split, or all that it has
+PHOTOGRAPHS = 16
 SUBJECT = ["dataset", "detector", "attacks"]
 GOAL, GOALS = 0.02, {"Meso4_DF": 0.05}  # of the gap in RR, at every ε and τ
 LONGER = {
@@ -131,12 +132,12 @@ def in_words(rules: Mapping[str, Rule]) -> str:
 
 def of_weights(found: study.Study, weights: Path, architecture: str, size: int) -> Iterator[pd.DataFrame]:
     rules = found.image.attacks
-    chosen = subject(architecture, resolve("cpu"), Plan(size, SAMPLES, weights=weights))
+    chosen = subject(architecture, resolve("cpu"), Plan(size, PHOTOGRAPHS, weights=weights))
     names = {"dataset": "photographs", "detector": weights.stem}
     names |= {"checkpoint": store.digest_of({}, chosen.detector)[:12], "attacks": study.attacks_digest(rules)}
     names["shift"] = in_words(rules)
     yield rows(
-        chosen.detector, evaluation.labelled((chosen.x, chosen.labels)), list(range(SAMPLES)), rules, found, names
+        chosen.detector, evaluation.labelled((chosen.x, chosen.labels)), list(range(PHOTOGRAPHS)), rules, found, names
     )
 
 

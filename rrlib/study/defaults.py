@@ -23,7 +23,7 @@ TOP: dict[str, Any] = {
     "retrain": False,
     "distance": "linf",
     "threshold": 0.5,
-    "epsilons": [0, 0.002, 0.005, 0.01, 0.02, 0.05, 0.2],
+    "epsilons": [0, 0.002, 0.01, 0.02, 0.05, 0.2],
     "tolerances": [0.01, 0.05, 0.1, 0.2, 0.5],
     "highlight": {},
     "sources": {},
