@@ -21,31 +21,32 @@ from rrlib.errors import InputError
 from rrlib.report import findings, front
 from rrlib.study import paths
 
+PAIR, ROW = ["dataset", "detector"], ["sample", "attack", "epsilon"]
 WITHIN = 0.02  # of a single attacked probability: the bound that is aimed at
 NUMBERS = "processors.csv", "processors-said.csv"
 DECIMALS = re.compile(r"\d+\.\d+|\.\d+")
 
 
 def numbers(here: pd.DataFrame, there: pd.DataFrame) -> pd.DataFrame:
-    """One row for each detector and attack: the largest differences over all ε and tolerances."""
+    """One row for each detector: the largest differences over all attacks, ε and tolerances of two result tables."""
     made = []
-    for cell, one in here.groupby(recorded.CELL[:3], sort=False):
-        other = there[(there[recorded.CELL[:3]] == list(cell)).all(axis=1)]
-        both = one.merge(other, on=["sample", "epsilon"], suffixes=("", " there"), validate="one_to_one")
+    for pair, one in here.groupby(PAIR, sort=False):
+        other = there[(there[PAIR] == list(pair)).all(axis=1)]
+        both = one.merge(other, on=ROW, suffixes=("", " there"), validate="one_to_one")
         if not len(one) == len(other) == len(both):
-            raise InputError(f"{'/'.join(cell)} has other samples or ε there; run the same study in both")
-        shift = (both["p_attacked"] - both["p_attacked there"]).abs()
+            raise InputError(f"{'/'.join(pair)} has other rows there; run the same study in both folders")
+        moved = (both["p_attacked"] - both["p_attacked there"]).abs()
         rows = recorded.rows(one).merge(recorded.rows(other), on=recorded.CELL, suffixes=("", " there"))
         apart = {name: (rows[name] - rows[f"{name} there"]).abs().max() for name in rows if f"{name} there" in rows}
         made.append(
             {
-                **dict(zip(["data set", "detector", "attack"], cell, strict=True)),
+                **dict(zip(["data set", "detector"], pair, strict=True)),
                 "largest |ΔRA|": apart["RA"],
                 "largest |ΔRR|": max(value for name, value in apart.items() if name.startswith("RR")),
-                "largest |Δp|": shift.max(),
-                "at ε": both["epsilon"][shift.idxmax()] if shift.max() > 0 else "–",
+                "largest |Δp|": moved.max(),
+                "in": "{attack}, ε = {epsilon:g}".format(**both.loc[moved.idxmax()]) if moved.max() > 0 else "–",
                 "rows": len(both),
-                f"beyond {WITHIN:g}": int((shift > WITHIN).sum()),
+                f"with |Δp| > {WITHIN:g}": int((moved > WITHIN).sum()),
             }
         )
     return pd.DataFrame(made)

@@ -137,3 +137,32 @@ def test_a_gap_is_what_a_longer_search_finds_beyond_the_study(monkeypatch, rule,
     (row,) = tightness.rows(Line(), data, [0, 1, 2], {rule: attacks.rule(rule)}, asked, names).to_dict("records")
     assert (row["samples"], row["gap in RR"], row["gap in RA"]) == (3, gap, gap)
     assert row["searched"] == (3 if gap else 0)  # pgd has turned all three over as far as any tolerance asks
+
+
+def test_two_processors_are_set_side_by_side_row_by_row():
+    import pandas as pd
+    from processors import numbers
+
+    from rrlib.errors import InputError
+
+    here = pd.DataFrame(
+        {
+            "dataset": "d",
+            "detector": "f",
+            "attack": ["pgd", "pgd", "shift", "shift"],
+            "sample": ["a", "b", "a", "b"],
+            "epsilon": 0.1,
+            "label": [1, 0, 1, 0],
+            "p_clean": 0.5,
+            "p_attacked": [0.55, 0.45, 0.52, 0.48],
+            "shift": [0.05, 0.05, 0.02, 0.02],
+        }
+    )
+    there = here.assign(p_attacked=[0.55, 0.55, 0.52, 0.479], shift=[0.05, 0.05, 0.02, 0.021])
+    (row,) = numbers(here, there).to_dict("records")
+    assert (row["largest |ΔRA|"], row["largest |ΔRR|"], row["in"]) == (0.5, 0, "pgd, ε = 0.1")
+    assert row["largest |Δp|"] == pytest.approx(0.1)
+    assert (row["rows"], row["with |Δp| > 0.02"]) == (4, 1)
+    assert numbers(here, here)[["largest |Δp|", "in"]].values.tolist() == [[0, "–"]]
+    with pytest.raises(InputError, match=r"^d/f has other rows there; run the same study in both folders$"):
+        numbers(here, there.iloc[1:])
