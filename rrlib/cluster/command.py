@@ -6,19 +6,23 @@ import resource
 import runpy
 import shlex
 import signal
+import socket
 import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import forkserver
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any
 
 import distributed
 
+from rrlib.cluster import transport
+from rrlib.errors import InputError
 from rrlib.report import kernels
 
 OURS = ["python", "-m", "rrlib"]
@@ -34,11 +38,15 @@ SHOWN = 3  # lines at the end of the log that are told when a command fails
 
 @dataclass(frozen=True)
 class Ended:
-    """How a command ended: its exit code, the seconds that it took, and the last lines that it printed."""
+    """How a command ended: its exit code, the seconds that it took, the last lines that it printed.
+
+    `made` is what it made, where the run has no other way to it.
+    """
 
     code: int
     seconds: float
     last: tuple[str, ...]
+    made: bytes = b""
 
 
 class Killed(Exception):
@@ -70,7 +78,7 @@ def run(
     environment: Mapping[str, str],
     gpus: int,
     seconds: float | None = None,
-    after: Sequence[object] = (),
+    after: Sequence["Ended"] = (),
 ) -> Ended:
     """Run a command in the working directory, what it prints in the file `log`; Dask calls this on a worker.
 
@@ -106,6 +114,26 @@ def run(
         raise Killed(f"signal {-code} ended it")
     lines = log.read_text(errors="replace").replace("\r", "\n").splitlines()
     return Ended(code, time.monotonic() - begun, tuple(line for line in lines if line.strip())[-SHOWN:])
+
+
+def run_apart(
+    needs: Mapping[str, bytes], removes: Sequence[str], makes: Sequence[str], line: str, log: Path, *how: Any
+) -> Ended:
+    """`run` on a machine with a folder of its own: what the command rests on is sent, and what it makes is sent back.
+
+    `needs` is what lies at paths of the run's folder, as `transport.packed` packs it. At the paths `removes` nothing of
+    an earlier run stays, and those in `makes` are packed at the end.
+    """
+    try:
+        for path, data in needs.items():
+            transport.unpack(data, [path] if path.startswith(transport.MADE) else [])
+        transport.unpack(transport.NOTHING, removes)
+        for part in how[-1]:
+            transport.unpack(part.made)
+    except InputError as error:
+        return Ended(1, 0, (f"{socket.gethostname()}: {error}",))
+    ended = run(line, log, *how)
+    return replace(ended, made=transport.packed([*makes, str(log)]))
 
 
 def end_all() -> None:

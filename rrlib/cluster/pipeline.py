@@ -106,12 +106,8 @@ class Pipeline:
 
     def _forget(self, stage: PipelineStage) -> None:
         """What a stage makes is not any more as it was seen."""
-        for out in stage.outs:
-            made = out.fs_path
-            for path in [
-                path for path in self._seen if f"{path}/".startswith(f"{made}/") or made.startswith(f"{path}/")
-            ]:
-                del self._seen[path]
+        made = [out.fs_path for out in stage.outs]
+        self._seen = {path: seen for path, seen in self._seen.items() if not touches(path, made)}
 
     def begin(self, name: str) -> bool:
         """Make a stale stage ready to run; False if its outputs could be restored, so that nothing need run."""
@@ -146,6 +142,15 @@ class Pipeline:
         self._unwritten = []
         ended = time.monotonic()
         self._next_writing = ended + max(WRITTEN_EVERY, (ended - begun) / WRITING)
+
+
+def touches(path: str, others: Iterable[str]) -> bool:
+    """Whether a path is one of the others, or lies in one, or one lies in it.
+
+    >>> touches("tables/a", ["tables"]), touches("tables", ["tables/a"]), touches("tables", ["tables-b"])
+    (True, True, False)
+    """
+    return any(f"{path}/".startswith(f"{other}/") or f"{other}/".startswith(f"{path}/") for other in others)
 
 
 def _at(params: object, key: str) -> object:

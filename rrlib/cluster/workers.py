@@ -10,12 +10,13 @@ import distributed
 from dask.system import CPU_COUNT
 from distributed.system import MEMORY_LIMIT
 
-from rrlib.cluster import command
-from rrlib.cluster.pipeline import Pipeline
+from rrlib.cluster import command, transport
+from rrlib.cluster.pipeline import Pipeline, touches
 from rrlib.cluster.progress import Progress
 from rrlib.errors import InputError
 
 LOGS = Path("outputs/logs")
+UNFINISHED = "outputs/unfinished"  # what shards leave for their stage
 PATIENCE = 60  # seconds for a scheduler and its first worker to answer
 TRIES = 3  # of a command that a signal ends
 MEMORY = 2 << 30  # bytes that a worker should have to itself
@@ -32,6 +33,7 @@ def run_stale(
     keep_going: bool,
     shards: int = 1,
     time_limit: float | None = None,
+    apart: bool = False,
 ) -> list[str]:
     """Run stages that are stale, and those that rest on them as far as they become so; the names of those that ran."""
     count = workers or as_many_as_pay_off()
@@ -40,8 +42,8 @@ def run_stale(
         command.warm(environment)  # by this thread: what it starts ends with it
     progress = Progress(pipeline.after(stale), LOGS / "seconds.json")
     try:
-        with _client(count, scheduler) as client:
-            return _Run(pipeline, client, progress, keep_going, environment, shards, time_limit).all()
+        with _client(count, scheduler) as client, _home(client, apart) as home:
+            return _Run(pipeline, client, progress, keep_going, environment, shards, time_limit, home).all()
     except (OSError, TimeoutError, ValueError) as error:
         if not scheduler:
             raise
@@ -67,9 +69,11 @@ class _Run:
         environment: Mapping[str, str],
         shards: int,
         time_limit: float | None,
+        home: distributed.Worker | None,
     ):
         self.pipeline, self.client, self.progress, self.keep_going = pipeline, client, progress, keep_going
-        self.environment, self.shards, self.time_limit = environment, shards, time_limit
+        self.environment, self.shards, self.time_limit, self.home = environment, shards, time_limit, home
+        self.sent: dict[str, distributed.Future] = {}  # what lies at a path, held by `home`
         self.waiting = {name: set(needed) for name, needed in pipeline.needs.items()}
         self.running: dict[distributed.Future, str] = {}
         self.finished = distributed.as_completed()
@@ -117,27 +121,48 @@ class _Run:
         return f"{told}; make room and run again"
 
     def _submit(self, name: str) -> None:
-        command_of_stage = self.pipeline.stages[name].cmd
+        stage = self.pipeline.stages[name]
+        needs = sorted({dependency.def_path for dependency in stage.deps})
+        makes = [out.def_path for out in stage.outs]
         shards = self.shards if self.shards > 1 and name.startswith("measure") else 0
+        try:
+            if self.home:
+                self._send(needs)
+        except InputError as error:
+            self._fail(name, f"{name}: {error}")
+            return
         # what a shard that failed did not finish, the stage itself does, and tells what is wrong
         parts = [
-            self._command(f"{name}-shard-{which}", f"{command_of_stage} --shard {which}/{shards}")
+            self._command(f"{name}-shard-{which}", f"{stage.cmd} --shard {which}/{shards}", needs, [], [UNFINISHED])
             for which in range(1, shards + 1)
         ]
-        future = self._command(name, command_of_stage, parts)
+        future = self._command(name, stage.cmd, needs, makes, makes, parts)
         self.running[future] = name
         self.finished.add(future)
 
-    def _command(self, name: str, line: str, after: Sequence[distributed.Future] = ()) -> distributed.Future:
-        log = LOGS / f"{name.replace('/', '-')}.log"
+    def _send(self, paths: Iterable[str]) -> None:
+        """Have ready for the workers what lies at these paths now."""
+        for path in paths:
+            if path not in self.sent:
+                data = transport.packed([path])
+                # not `client.scatter`, which gives nothing to a worker that is paused
+                self.sent[path] = self.client.sync(self.client._scatter, data, local_worker=self.home, hash=False)
+
+    def _command(
+        self,
+        name: str,
+        line: str,
+        needs: Sequence[str],
+        removes: Sequence[str],
+        makes: Sequence[str],
+        after: Sequence[distributed.Future] = (),
+    ) -> distributed.Future:
+        how = (line, _log(name), self.environment, _gpus(), self.time_limit, list(after))
+        apart = ({path: self.sent[path] for path in needs}, removes, makes) if self.home else ()
         return self.client.submit(
-            command.run,
-            line,
-            log,
-            self.environment,
-            _gpus(),
-            self.time_limit,
-            list(after),
+            command.run_apart if self.home else command.run,
+            *apart,
+            *how,
             key=name,
             pure=False,
             retries=TRIES - 1,
@@ -145,15 +170,23 @@ class _Run:
         )
 
     def _take_in(self, name: str, future: distributed.Future) -> None:
-        log = LOGS / f"{name.replace('/', '-')}.log"
+        log = _log(name)
         try:
             ended = future.result()
         except command.Killed as error:
             self._fail(name, f"{name}: {error}, {TRIES} times; free memory or run with fewer --workers ({log})")
             return
+        transport.unpack(ended.made or transport.NOTHING)
         if ended.code:
             last = " | ".join((*ended.last, f"exit code {ended.code}"))
             self._fail(name, f"{name}: {last} ({log})")
+            return
+        makes = [out.def_path for out in self.pipeline.stages[name].outs]
+        if absent := [path for path in makes if not Path(path).exists()]:
+            advice = (
+                "look at the log" if self.client.cluster is not None else "workers in folders of their own need --apart"
+            )
+            self._fail(name, f"{name}: its command ended well and made no {absent[0]}; {advice} ({log})")
             return
         self.pipeline.end(name)
         self.ran.append(name)
@@ -173,6 +206,9 @@ class _Run:
         return [f"not run, as they rest on these: {', '.join(names[:NAMED])}{more}"] if names else []
 
     def _done(self, name: str) -> None:
+        if name in self.progress.expected:
+            made = [out.def_path for out in self.pipeline.stages[name].outs]
+            self.sent = {path: sent for path, sent in self.sent.items() if not touches(path, made)}
         self.progress.done(name)
         for needed in self.waiting.values():
             needed.discard(name)
@@ -201,6 +237,32 @@ def _client(workers: int, scheduler: str | None) -> Iterator[distributed.Client]
             distributed.Client(cluster) as client,
         ):
             yield client
+
+
+@contextmanager
+def _home(client: distributed.Client, apart: bool) -> Iterator[distributed.Worker | None]:
+    """For workers apart, one here that runs nothing and holds what they fetch from it.
+
+    So no machine that is lost takes along what stages rest on.
+    """
+    if not apart:
+        yield None
+        return
+
+    async def begin() -> distributed.Worker:
+        worker = await distributed.Worker(client.scheduler.address, nthreads=1, memory_limit=0, dashboard=False)
+        worker.status = distributed.Status.paused
+        return worker
+
+    home = client.sync(begin)
+    try:
+        yield home
+    finally:
+        client.sync(home.close)
+
+
+def _log(name: str) -> Path:
+    return LOGS / f"{name.replace('/', '-')}.log"
 
 
 def _environment(workers: int) -> dict[str, str]:

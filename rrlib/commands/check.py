@@ -25,6 +25,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     whole = commands.add_parser("run", help="all that `make` does: check, run what is stale side by side, verify")
     whole.add_argument("--workers", type=int, metavar="N", help="stages at a time; as many as processors unless given")
     whole.add_argument("--scheduler", metavar="ADDRESS", help="of a running Dask scheduler, to use its workers instead")
+    whole.add_argument("--apart", action="store_true", help="its workers stand in copies of this folder of their own")
     whole.add_argument("--keep-going", action="store_true", help="after a failure, go on with what does not rest on it")
     whole.add_argument(
         "--shards", type=int, default=1, metavar="N", help="parts in which each detector is measured (1)"
@@ -68,11 +69,13 @@ def _run(options: argparse.Namespace) -> None:
         raise InputError(f"--workers {options.workers} is too few; give 1 or more, or leave it out")
     if options.shards < 1:
         raise InputError(f"--shards {options.shards} is too few; give 1 or more, or leave it out")
+    if options.apart and not options.scheduler:
+        raise InputError("--apart is given without --scheduler; give its address, or leave --apart out")
     if options.time_limit is not None and options.time_limit <= 0:
         raise InputError(f"--time-limit {options.time_limit:g} is too short; give more than 0 minutes, or leave it out")
     _check(options)
     seconds = options.time_limit and 60 * options.time_limit
-    cluster.run(options.workers, options.scheduler, options.keep_going, options.shards, seconds)
+    cluster.run(options.workers, options.scheduler, options.keep_going, options.shards, seconds, options.apart)
     found = study.load()
     print(record.verify(found))
     _warn(found)  # again, as it is now that there are data and tables to speak of

@@ -6,8 +6,11 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import distributed
 import pytest
 import yaml
 from dvc.repo import Repo
@@ -22,6 +25,11 @@ CHAIN = {
     "two": {"cmd": "echo two >> ran; cat a a > b", "deps": ["a"], "params": ["factor"], "outs": ["b"]},
     "apart": {"cmd": "echo apart >> ran; echo apart > c", "params": ["other"], "outs": ["c"]},
 }
+
+
+SHARDED = {"measure": {"cmd": "sh measure.sh", "outs": ["table"], "deps": ["measure.sh"]}, "apart": CHAIN["apart"]}
+OUTSIDE = r"one: .*faces lies outside this folder and is not sent; run what reads it by `dvc repro`"
+NOT_HERE = r"apart: its command ended well and made no c; workers in folders of their own need --apart \(outputs/logs"
 
 
 @pytest.fixture
@@ -100,9 +108,7 @@ def test_stages_that_do_not_rest_on_each_other_run_side_by_side(place):
 
 def test_a_measurement_in_shards_runs_its_parts_side_by_side_and_then_itself(place):
     # every run of the command: what it was told besides its name
-    folder = place(
-        {"measure": {"cmd": "sh measure.sh", "outs": ["table"], "deps": ["measure.sh"]}, "apart": CHAIN["apart"]}
-    )
+    folder = place(SHARDED)
     folder.joinpath("measure.sh").write_text(
         'echo "measure$2" >> ran\n[ -n "$2" ] || { cat part-* > table; exit; }\ntouch part-${2%/*}\n'
     )
@@ -187,24 +193,87 @@ def test_what_commands_are_forked_from_ends_before_its_imports_where_its_run_is_
     assert not {"torch", "matplotlib", "nbclient"} & set(re.findall(r"\| +(\w+)$", gone.stderr, re.MULTILINE))
 
 
-def test_workers_of_a_cluster_run_the_stages(place):
-    folder = place(CHAIN)
+@contextmanager
+def workers_in(folders: list[Path]) -> Iterator[str]:
+    """The address of a scheduler with a worker in each of these folders."""
     start = [sys.executable, "-m", "dask"]
-    file = ["--scheduler-file", "cluster.json", "--no-dashboard"]
-    scheduler = subprocess.Popen([*start, "scheduler", *file, "--host", "127.0.0.1", "--port", "0"])
-    worker = subprocess.Popen([*start, "worker", *file, "--nthreads", "1", "--no-nanny"])
+    file = Path("cluster.json").absolute()
+    file.unlink(missing_ok=True)
+    how = ["--scheduler-file", str(file), "--no-dashboard"]
+    begun = [subprocess.Popen([*start, "scheduler", *how, "--host", "127.0.0.1", "--port", "0"])]
     try:
+        for folder in folders:
+            folder.mkdir(exist_ok=True)
+            begun.append(subprocess.Popen([*start, "worker", *how, "--nthreads", "1", "--no-nanny"], cwd=folder))
         for _ in range(300):
-            if folder.joinpath("cluster.json").exists():
+            if file.exists():
                 break
             time.sleep(0.1)
-        address = yaml.safe_load(folder.joinpath("cluster.json").read_text())["address"]
-        assert sorted(cluster.run(scheduler=address)) == ran(folder) == ["apart", "one", "two"]
+        address = yaml.safe_load(file.read_text())["address"]
+        with distributed.Client(address) as client:
+            client.wait_for_workers(len(folders), timeout=60)
+        yield address
     finally:
-        for process in (worker, scheduler):
+        for process in reversed(begun):
             process.terminate()
             process.wait(20)
+
+
+def test_workers_of_a_cluster_run_the_stages(place):
+    folder = place(CHAIN)
+    with workers_in([folder]) as address:
+        assert sorted(cluster.run(scheduler=address)) == ran(folder) == ["apart", "one", "two"]
     assert folder.joinpath("b").read_text() == "given\ngiven\n"
+
+
+def test_workers_in_folders_of_their_own_are_sent_what_stages_rest_on_and_send_what_they_make(place, tmp_path):
+    folder, hosts = place(CHAIN), [tmp_path / "host1", tmp_path / "host2"]
+    with workers_in(hosts) as address:
+        assert sorted(cluster.run(scheduler=address, apart=True)) == ["apart", "one", "two"]
+        assert ran(folder) == []
+        assert sorted(ran(hosts[0]) + ran(hosts[1])) == ["apart", "one", "two"]
+        assert [folder.joinpath(made).read_text() for made in "abc"] == ["given\n", "given\ngiven\n", "apart\n"]
+        assert cluster.run(scheduler=address, apart=True) == []
+        folder.joinpath("given").write_text("other\n")
+        assert sorted(cluster.run(scheduler=address, apart=True)) == ["one", "two"]
+        assert folder.joinpath("b").read_text() == "other\nother\n"
+    assert folder.joinpath("outputs/logs/two.log").read_text() == ""
+
+
+def test_shards_on_machines_without_a_shared_folder_meet_in_their_stage(place, tmp_path):
+    folder, hosts = place(SHARDED), [tmp_path / "host1", tmp_path / "host2"]
+    folder.joinpath("measure.sh").write_text(
+        "set -e; mkdir -p outputs/unfinished\n"
+        '[ -n "$2" ] || { cat outputs/unfinished/* > table; rm -r outputs/unfinished; exit; }\n'
+        "echo $2 > outputs/unfinished/${2%/*}; sleep 1\n"
+    )
+    with workers_in(hosts) as address:
+        assert sorted(cluster.run(scheduler=address, apart=True, shards=4)) == ["apart", "measure"]
+    assert folder.joinpath("table").read_text() == "1/4\n2/4\n3/4\n4/4\n"
+
+
+def test_code_is_not_sent_and_must_be_the_same(place, tmp_path):
+    folder, hosts = place({"one": {**CHAIN["one"], "deps": ["given", "code.py"]}}), [tmp_path / "host1"]
+    folder.joinpath("code.py").write_text("1")
+    with workers_in(hosts) as address:
+        sentence = rf"one: .*: {hosts[0]}/code\.py differs from the run's; check out the same commit there \|"
+        with pytest.raises(InputError, match=sentence):
+            cluster.run(scheduler=address, apart=True)
+        hosts[0].joinpath("code.py").write_text("1")
+        assert cluster.run(scheduler=address, apart=True) == ["one"]
+
+
+def test_what_lies_outside_the_folder_is_not_sent(place, tmp_path):
+    place({"one": {"cmd": "cat ../faces > a", "deps": ["../faces"], "outs": ["a"]}})
+    tmp_path.joinpath("faces").write_text("mine")
+    with workers_in([tmp_path / "host1"]) as address, pytest.raises(InputError, match=OUTSIDE):
+        cluster.run(scheduler=address, apart=True)
+
+
+def test_a_worker_in_a_folder_of_its_own_is_told_from_one_that_shares_ours(place, tmp_path):
+    place({"apart": CHAIN["apart"]})
+    with workers_in([tmp_path / "host1"]) as address, pytest.raises(InputError, match=NOT_HERE):
+        cluster.run(scheduler=address)
 
 
 def test_a_scheduler_that_does_not_answer_is_one_sentence(place, monkeypatch):

@@ -1,0 +1,60 @@
+"""Files that a stage needs and makes, as bytes: for machines with copies of this repository that share no disk."""
+
+import io
+import tarfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from rrlib import files
+from rrlib.errors import InputError
+
+CODE = (".py", ".ipynb")  # is never sent: every copy has its own, and a run only sees that it is the same
+MADE = "outputs"  # what stages make, notebooks among it
+
+
+def packed(paths: Iterable[str]) -> bytes:
+    """The files at and below these paths of the working directory, as a tar; absent paths are left out.
+
+    Raises InputError for a path outside.
+    """
+    into = io.BytesIO()
+    with tarfile.open(fileobj=into, mode="w", dereference=True) as tar:  # DVC may have linked them to its cache
+        for path in paths:
+            if Path(path).is_absolute() or ".." in Path(path).parts:
+                raise InputError(f"{path} lies outside this folder and is not sent; run what reads it by `dvc repro`")
+            for file in _files(path):
+                tar.add(file)
+    return into.getvalue()
+
+
+def unpack(data: bytes, made: Iterable[str] = ()) -> None:
+    """Write what differs from what lies here, each file whole or not at all; of what stages made, at `made`, no more.
+
+    So a second process, which has just what is sent already, finds nothing to write. Raises InputError where code
+    differs, which a run does not send.
+
+    >>> unpack(packed(["README.md"]))  # nothing differs
+    """
+    sent = set()
+    with tarfile.open(fileobj=io.BytesIO(data)) as tar:
+        for member in tar:
+            path, content = Path(tarfile.data_filter(member, ".").name), tar.extractfile(member)
+            found = content.read() if content else b""
+            sent.add(path)
+            if path.is_file() and path.read_bytes() == found:
+                continue
+            if path.suffix in CODE and path.parts[0] != MADE:
+                raise InputError(f"{path.absolute()} differs from the run's; check out the same commit there")
+            with files.whole(path) as unfinished:
+                unfinished.write_bytes(found)
+    for left in {path for each in made for path in _files(each)} - sent:
+        left.unlink()
+
+
+def _files(path: str) -> list[Path]:
+    if Path(path).is_file():
+        return [Path(path)]
+    return sorted(each for each in Path(path).rglob("*") if each.is_file() and "__pycache__" not in each.parts)
+
+
+NOTHING = packed([])
