@@ -18,13 +18,15 @@ import pandas as pd
 from rrlib import analysis, study
 from rrlib.analysis import recorded
 from rrlib.errors import InputError
+from rrlib.evaluation import tables
 from rrlib.report import findings, front
 from rrlib.study import paths
+from rrlib.study.thresholds import judged
 
 PAIR, ROW = ["dataset", "detector"], ["sample", "attack", "epsilon"]
 WITHIN = 0.02  # of a single attacked probability: the bound that is aimed at
-NUMBERS = "processors.csv", "processors-said.csv"
-DECIMALS = re.compile(r"\d+\.\d+|\.\d+")
+FILES = "processors.csv", "processors-said.csv"
+DECIMALS = re.compile(r"\d*\.\d+")
 
 
 def numbers(here: pd.DataFrame, there: pd.DataFrame) -> pd.DataFrame:
@@ -69,22 +71,23 @@ def told(found: study.Study, halves: dict[str, pd.DataFrame]) -> dict[str, str]:
     return {what: DECIMALS.sub("…", words) for what, words in said.items()}
 
 
-def read(found: study.Study, folder: Path) -> dict[str, pd.DataFrame]:
-    """The tables of both halves, as a run has joined them."""
-    halves = {name: folder / paths.results_path(name) for name in study.read_results(found)}
-    for path in halves.values():
+def beside(found: study.Study, here: dict[str, pd.DataFrame], folder: Path) -> dict[str, pd.DataFrame]:
+    """The tables of the run in another folder, as `study.read_results` gives those of the one here."""
+    paths_there = {name: folder / paths.results_path(name) for name in here}
+    for path in paths_there.values():
         if not path.is_file():
             raise InputError(f"{path} is missing; run `make` in {folder} first")
-    return {name: pd.read_parquet(path) for name, path in halves.items()}
+    return {name: judged(found, tables.read(path)) for name, path in paths_there.items()}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, help="a copy of this project where the other processor ran the study")
-    parser.add_argument("--record", type=Path, metavar="FOLDER", help=f"write {' and '.join(NUMBERS)} here")
+    parser.add_argument("--record", type=Path, metavar="FOLDER", help=f"write {' and '.join(FILES)} here")
     given = parser.parse_args()
     found = study.load()
-    here, there = (read(found, folder) for folder in (Path(), given.folder))
+    here = study.read_results(found)
+    there = beside(found, here, given.folder)
     moved = numbers(*(pd.concat(each.values(), ignore_index=True) for each in (here, there)))
     ours, theirs = told(found, here), told(found, there)
     same = pd.DataFrame(
@@ -95,7 +98,7 @@ def main() -> None:
         if ours[what] != theirs.get(what):
             print(f"\n{what}, here:  {ours[what]}\n{what}, there: {theirs.get(what)}")
     if given.record:
-        for table, name in zip((moved, same), NUMBERS, strict=True):
+        for table, name in zip((moved, same), FILES, strict=True):
             table.round(4).to_csv(given.record / name, index=False, lineterminator="\n")
 
 

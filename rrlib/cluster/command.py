@@ -126,7 +126,7 @@ def run_apart(
     """
     try:
         for path, data in needs.items():
-            transport.unpack(data, [path] if path.startswith(transport.MADE) else [])
+            transport.unpack(data, [path] if Path(path).parts[0] == transport.MADE else [])
         transport.unpack(transport.NOTHING, removes)
         for part in how[-1]:
             transport.unpack(part.made)

@@ -2,13 +2,16 @@
 
 import io
 import tarfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+import distributed
 
 from rrlib import files
 from rrlib.errors import InputError
 
-CODE = (".py", ".ipynb")  # is never sent: every copy has its own, and a run only sees that it is the same
+CODE = (".py", ".ipynb")  # is compared and never written: every copy has its own
 MADE = "outputs"  # what stages make, notebooks among it
 
 
@@ -31,7 +34,7 @@ def unpack(data: bytes, made: Iterable[str] = ()) -> None:
     """Write what differs from what lies here, each file whole or not at all; of what stages made, at `made`, no more.
 
     So a second process, which has just what is sent already, finds nothing to write. Raises InputError where code
-    differs, which a run does not send.
+    differs.
 
     >>> unpack(packed(["README.md"]))  # nothing differs
     """
@@ -49,6 +52,34 @@ def unpack(data: bytes, made: Iterable[str] = ()) -> None:
                 unfinished.write_bytes(found)
     for left in {path for each in made for path in _files(each)} - sent:
         left.unlink()
+
+
+@contextmanager
+def home(client: distributed.Client, apart: bool) -> Iterator[distributed.Worker | None]:
+    """For workers apart, one here that runs nothing and holds what they fetch from it; else None.
+
+    So no machine that is lost takes along what stages rest on.
+    """
+    if not apart:
+        yield None
+        return
+
+    async def begin() -> distributed.Worker:
+        worker = await distributed.Worker(client.scheduler.address, nthreads=1, memory_limit=0, dashboard=False)
+        worker.status = distributed.Status.paused
+        return worker
+
+    here = client.sync(begin)
+    try:
+        yield here
+    finally:
+        client.sync(here.close)
+
+
+def held(client: distributed.Client, here: distributed.Worker, data: bytes) -> distributed.Future:
+    """`data` with `here`, a worker of `home`, for those whose arguments name the future to fetch."""
+    # not `client.scatter`, which gives nothing to a worker that is paused
+    return client.sync(client._scatter, data, local_worker=here, hash=False)
 
 
 def _files(path: str) -> list[Path]:

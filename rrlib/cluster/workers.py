@@ -42,7 +42,7 @@ def run_stale(
         command.warm(environment)  # by this thread: what it starts ends with it
     progress = Progress(pipeline.after(stale), LOGS / "seconds.json")
     try:
-        with _client(count, scheduler) as client, _home(client, apart) as home:
+        with _client(count, scheduler) as client, transport.home(client, apart) as home:
             return _Run(pipeline, client, progress, keep_going, environment, shards, time_limit, home).all()
     except (OSError, TimeoutError, ValueError) as error:
         if not scheduler:
@@ -126,8 +126,7 @@ class _Run:
         makes = [out.def_path for out in stage.outs]
         shards = self.shards if self.shards > 1 and name.startswith("measure") else 0
         try:
-            if self.home:
-                self._send(needs)
+            self._send(needs)
         except InputError as error:
             self._fail(name, f"{name}: {error}")
             return
@@ -141,12 +140,10 @@ class _Run:
         self.finished.add(future)
 
     def _send(self, paths: Iterable[str]) -> None:
-        """Have ready for the workers what lies at these paths now."""
+        """Have ready for workers apart what lies at these paths now."""
         for path in paths:
-            if path not in self.sent:
-                data = transport.packed([path])
-                # not `client.scatter`, which gives nothing to a worker that is paused
-                self.sent[path] = self.client.sync(self.client._scatter, data, local_worker=self.home, hash=False)
+            if self.home and path not in self.sent:
+                self.sent[path] = transport.held(self.client, self.home, transport.packed([path]))
 
     def _command(
         self,
@@ -183,9 +180,8 @@ class _Run:
             return
         makes = [out.def_path for out in self.pipeline.stages[name].outs]
         if absent := [path for path in makes if not Path(path).exists()]:
-            advice = (
-                "look at the log" if self.client.cluster is not None else "workers in folders of their own need --apart"
-            )
+            ours = self.client.cluster is not None
+            advice = "look at the log" if ours else "workers in folders of their own need --apart"
             self._fail(name, f"{name}: its command ended well and made no {absent[0]}; {advice} ({log})")
             return
         self.pipeline.end(name)
@@ -237,28 +233,6 @@ def _client(workers: int, scheduler: str | None) -> Iterator[distributed.Client]
             distributed.Client(cluster) as client,
         ):
             yield client
-
-
-@contextmanager
-def _home(client: distributed.Client, apart: bool) -> Iterator[distributed.Worker | None]:
-    """For workers apart, one here that runs nothing and holds what they fetch from it.
-
-    So no machine that is lost takes along what stages rest on.
-    """
-    if not apart:
-        yield None
-        return
-
-    async def begin() -> distributed.Worker:
-        worker = await distributed.Worker(client.scheduler.address, nthreads=1, memory_limit=0, dashboard=False)
-        worker.status = distributed.Status.paused
-        return worker
-
-    home = client.sync(begin)
-    try:
-        yield home
-    finally:
-        client.sync(home.close)
 
 
 def _log(name: str) -> Path:

@@ -252,7 +252,7 @@ def test_shards_on_machines_without_a_shared_folder_meet_in_their_stage(place, t
     assert folder.joinpath("table").read_text() == "1/4\n2/4\n3/4\n4/4\n"
 
 
-def test_code_is_not_sent_and_must_be_the_same(place, tmp_path):
+def test_code_is_never_written_and_must_be_the_same(place, tmp_path):
     folder, hosts = place({"one": {**CHAIN["one"], "deps": ["given", "code.py"]}}), [tmp_path / "host1"]
     folder.joinpath("code.py").write_text("1")
     with workers_in(hosts) as address:

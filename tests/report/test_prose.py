@@ -9,6 +9,7 @@ import pytest
 
 from rrlib import attacks
 from rrlib.analysis import guardrails, linearity
+from rrlib.study import defaults
 
 ROOT = Path(__file__).resolve().parents[2]
 BOOK = ROOT / "book"
@@ -51,3 +52,8 @@ def test_the_budget_was_broken_in_fewer_splits_than_the_confidence_allows():
     promised = recorded[recorded["promised"] > 0]
     assert (promised["share broken"] < promised["allowed"]).all()
     assert set(promised["data set"]) == {"synthetic"}
+
+
+def test_the_card_that_is_asked_for_by_hand_is_at_an_epsilon_of_the_default_study():
+    (asked,) = re.findall(r"rrlib card synthetic resnet --epsilon ([\d.]+)", (BOOK / "method.md").read_text())
+    assert float(asked) in defaults.TOP["epsilons"]
