@@ -10,6 +10,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
+from processes import lives
 
 from rrlib.report import kernels
 
@@ -28,13 +29,6 @@ STUCK = "import re\nre.match('(a+)+$', 'a' * 60 + 'b')"
 BEGIN = "import os\nfrom pathlib import Path\nPath('begun').write_text(f'{os.getpid()} {os.getppid()}')"
 
 forked_only = pytest.mark.skipif(not kernels.FORKS, reason="no forks on this system")
-
-
-def alive(process: int) -> bool:
-    try:
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 @forked_only
@@ -67,10 +61,10 @@ def test_kernels_end_with_the_command(kind, cell, number, tmp_path):
         begun = tmp_path / "begun"
         _until(lambda: begun.exists() and begun.read_text().count(" "), 60)
         children = [int(process) for process in begun.read_text().split()]
-        assert all(alive(process) for process in children)
+        assert all(lives(process) for process in children)
         time.sleep(0.5)  # into the second cell
         command.send_signal(number)
-        _until(lambda: not any(alive(process) for process in [*children, command.pid]), SECONDS)
+        _until(lambda: not any(lives(process) for process in [*children, command.pid]), SECONDS)
     assert not (tmp_path / "page.ipynb").exists()
     if number != signal.SIGKILL:
         assert list((tmp_path / "temporary").iterdir()) == []

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 
-def lives(number: str) -> bool:
+def lives(number: int | str) -> bool:
     """Whether there is a process of this number that has not ended, if only to be asked how."""
     try:
         return Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
