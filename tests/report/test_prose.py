@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from rrlib import attacks
-from rrlib.analysis import guardrails, linearity
+from rrlib.analysis import guardrails, linearity, recorded
 from rrlib.study import defaults
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -57,3 +57,10 @@ def test_the_budget_was_broken_in_fewer_splits_than_the_confidence_allows():
 def test_the_card_that_is_asked_for_by_hand_is_at_an_epsilon_of_the_default_study():
     (asked,) = re.findall(r"rrlib card synthetic resnet --epsilon ([\d.]+)", (BOOK / "method.md").read_text())
     assert float(asked) in defaults.TOP["epsilons"]
+
+
+def test_another_processor_moved_no_share_by_more_than_verify_tolerates_and_changed_no_statement():
+    moved = pd.read_csv(BOOK / "benchmarks" / "processors.csv")
+    assert set(moved["detector"]) == set(pd.read_csv(ROOT / "data/reference.csv")["detector"])
+    assert (moved[["largest |ΔRA|", "largest |ΔRR|"]] <= recorded.WITHIN).all(axis=None)
+    assert (pd.read_csv(BOOK / "benchmarks" / "processors-said.csv")["there"] == "the same").all()
