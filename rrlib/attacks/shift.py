@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 from torch.nn.functional import logsigmoid
 
-from rrlib.attacks.ball import Radius, add_step, at, where
+from rrlib.attacks.ball import Radius, add_step, at, like, where
 from rrlib.attacks.gradients import Clean, exists, log_shift, margin
 from rrlib.attacks.options import check_whole
 from rrlib.attacks.refining import refined
@@ -40,8 +40,9 @@ class Shift(PGD):
     spared the other if that can no longer win (|p′ − p| ≥ p for the way down, ≥ 1 − p for the way up). No result
     changes by it.
 
-    `refine` searches on from the best point: in half as many steps of APGD, whose long first ones may lead to another
-    hill, and then in so many of `refining.refined`, to its top. Samples to which it cannot matter are left alone.
+    `refine` searches on, in the direction that moved the sample most: so many steps of APGD from the single step in that
+    direction, whose long first ones may lead to another hill than the ways', and then as many of `refining.refined` from
+    the best point of all, to the top of its hill. Samples to which it cannot matter are left alone.
     `SATURATED`: less than 1e-3 of |p′ − p| is still to be had, so that no sample gives up more by it. Nearly linear in
     the ball: the ways and the single step moved p alike, up to `CURVED`.
     It only adds to what was found. A GPU is waited for a few times at each ε, to find those samples.
@@ -85,7 +86,7 @@ class Shift(PGD):
     @property
     def refining(self) -> int:
         """A gradient a step of both searches."""
-        return self.refine // 2 + self.refine
+        return 2 * self.refine
 
     def observer(self, clean: Clean, epsilon: Radius) -> Observer:
         """Keeps the point that shifted most."""
@@ -142,20 +143,28 @@ class _Furthest:
     def kept(self) -> tuple[torch.Tensor, torch.Tensor]:
         if self.refine:
             curved = _unlike(self.of_ways, self.of_single_step)
-            if self.refine > 1:
-                self._search_on(curved, apgd_from, self.refine // 2)
-            self._search_on(curved, refined, self.refine)
+            self._search_on(curved, apgd_from, from_single_step=True)
+            self._search_on(curved, refined, from_single_step=False)
         return self.images, self.found
 
-    def _search_on(self, chosen: torch.Tensor, search: _Search, steps: int) -> None:
-        """From the best points of those of `chosen`, (N,) bool, that are not saturated, in the direction they moved."""
+    def _search_on(self, chosen: torch.Tensor, search: _Search, from_single_step: bool) -> None:
+        """For those of `chosen`, (N,) bool, that are not saturated, in the direction in which they moved furthest.
+
+        The search begins at the single step in that direction, or at the best point of all.
+        """
         most = self.before.abs().sigmoid()  # max(p, 1 − p)
         rows = (chosen & (most - self.largest.exp() > SATURATED)).nonzero()[:, 0]
         if len(rows) == 0:
             return
         up = torch.where(self.difference >= self.before, 1.0, -1.0).to(self.before.dtype) * self._towards_fake
-        up, part = up[rows], self.clean.part(rows)
-        for iterate in search(part, at(self.epsilon, rows), steps, up, self.images[rows]):
+        up, part, epsilon = up[rows], self.clean.part(rows), at(self.epsilon, rows)
+        if from_single_step:
+            _, gradient = part.gradient()
+            size = like(up, gradient).to(gradient.dtype) * epsilon
+            begin = add_step(part.x.clone(), gradient.sign(), size).clamp_(0, 1)
+        else:
+            begin = self.images[rows]
+        for iterate in search(part, epsilon, self.refine, up, begin):
             self._consider(iterate.images, iterate.margins(), rows)
 
 

@@ -15,8 +15,10 @@ def how_made(metadata: Mapping, samples: str) -> str:
     if not report:
         return f"The weights were not trained here: they come from {text.code(metadata.get('weights'))}."
     moved = f"{report['validation_loss']:.4f} to {report['validation_loss_calibrated']:.4f}"
+    begun = metadata.get("begun_from")
+    on = f" on from {text.code(begun['weights'])}" if begun else ""
     said = [
-        f"Trained {_method(report['recipe'].get('adversarial'), samples)}; the weights are those of epoch "
+        f"Trained{on} {_method(report['recipe'].get('adversarial'), samples)}; the weights are those of epoch "
         f"{report['best_epoch']} of {report['recipe']['epochs']}, which has the least validation loss.",
         f"Calibration: the logits are divided by a temperature of {report['temperature']:.3f}, which moves the "
         f"validation loss from {moved} nats.",

@@ -106,12 +106,11 @@ def _look(study: Study, dataset: str, detector: str, folder: Path, there: pd.Dat
     entry = study.detectors[detector]
     given = paths.given_path(dataset, detector)
     nothing = there.head(0)
-    if entry.weights and not entry.weights.is_file():
-        return Look(dataset, detector, 0, nothing, 0, f"{entry.weights} is absent, so it was not measured again")
-    if not entry.weights and not given.is_file():
-        return Look(dataset, detector, 0, nothing, 0, f"{given} is absent, so it was not measured again")
+    weights = entry.as_given or given
+    if not weights.is_file():
+        return Look(dataset, detector, 0, nothing, 0, f"{weights} is absent, so it was not measured again")
     loaded = (
-        load_weights(study, detector) if entry.weights else detectors.load(given, entry.architecture, entry.input_size)
+        load_weights(study, detector) if entry.as_given else detectors.load(given, entry.architecture, entry.input_size)
     )
     network = detectors.InDouble(loaded.detector) if entry.precision == "double" else loaded.detector
     test: Labelled = datasets.load(folder, "test", entry.input_size)

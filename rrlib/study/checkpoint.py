@@ -26,15 +26,15 @@ from rrlib.study.params import Detector, Study, known
 def make_checkpoint(study: Study, dataset: str, detector: str) -> None:
     """A detector as safetensors where stages look for it.
 
-    With weights that params.yaml names, or that its architecture brings, these, with a temperature (`calibrate_given`).
-    Else the checkpoint that the repository gives, if it was trained as params.yaml says and `retrain` is false; else it
+    With weights that params.yaml names and that are not trained on, or that its architecture brings, these, with a
+    temperature (`calibrate_given`). Else the checkpoint that the repository gives, if it was trained as params.yaml says and `retrain` is false; else it
     is trained now.
     """
     known(dataset, study.datasets, "data set")
     known(detector, study.detectors, "detector")
     entry, target = study.detectors[detector], paths.checkpoint_path(dataset, detector)
-    if entry.weights:
-        _take_weights(study, detector, entry.weights, target)
+    if entry.as_given:
+        _take_weights(study, detector, entry.as_given, target)
         warn_if_swapped(study, dataset, detector)
     elif entry.training is None:
         network = detectors.build(entry.architecture, entry.input_size, entry.seed, _names(entry))
@@ -53,6 +53,8 @@ def make_checkpoint(study: Study, dataset: str, detector: str) -> None:
 def train(study: Study, dataset: str, detector: str, target: Path) -> dict[str, Any]:
     """Train a detector as params.yaml says and save it at `target`; its metadata.
 
+    It begins at the weights that params.yaml names, else at weights drawn from the seed.
+
     Where the repository gives a checkpoint of the same recipe, `against_given` says how far the two are apart on the
     validation split: the largest and the mean difference of P(fake), and the share of labels that agree.
     """
@@ -64,7 +66,7 @@ def train(study: Study, dataset: str, detector: str, target: Path) -> dict[str, 
     folder, device = prepare_training(study, dataset), resolve(study.device)
     training_set = datasets.load(folder, "train", entry.training.size(entry.input_size), keep=True)
     validation_set = datasets.load(folder, "validation", entry.input_size, keep=True)
-    network = detectors.build(entry.architecture, entry.input_size, entry.seed, _names(entry))
+    network = _begin(study, detector)
     name = f"{dataset}/{detector}"
     report = training.train(
         network, training_set, validation_set, entry.training, seed=entry.seed, device=device, name=name
@@ -76,6 +78,8 @@ def train(study: Study, dataset: str, detector: str, target: Path) -> dict[str, 
         "temperature": report["temperature"],
         "report": report,
     }
+    if begun := _begun_from(entry):
+        metadata["begun_from"] = begun
     if given := _given(study, dataset, detector):
         other = detectors.load(given, entry.architecture, entry.input_size).detector.to(device)
         metadata["against_given"] = _apart(
@@ -145,7 +149,7 @@ def has_checkpoint(study: Study, dataset: str, detector: str) -> bool:
         return False
     if metadata.get("architecture") != entry.architecture or metadata.get("input_size") != entry.input_size:
         return False
-    if entry.weights:
+    if entry.as_given:
         return metadata.get("sha256") == entry.sha256 and metadata.get("labels") == _listed(entry)
     return metadata.get("weights") == entry.architecture
 
@@ -194,6 +198,22 @@ def _take_weights(study: Study, detector: str, weights: Path, target: Path) -> N
     checkpoints.save(target, network, metadata | {"weights": weights.name, "sha256": entry.sha256} | order)
 
 
+def _begin(study: Study, detector: str) -> nn.Module:
+    """The network that is trained: with the weights that params.yaml names, without their temperature, or drawn ones."""
+    entry = study.detectors[detector]
+    if entry.weights is None:
+        return detectors.build(entry.architecture, entry.input_size, entry.seed, _names(entry))
+    loaded = load_weights(study, detector).detector
+    return loaded.detector if isinstance(loaded, Calibrated) else loaded
+
+
+def _begun_from(entry: Detector) -> dict[str, Any] | None:
+    """The file of weights at which training begins, and how its classes were said to stand; None for drawn weights."""
+    if entry.weights is None:
+        return None
+    return {"weights": entry.weights.name, "sha256": entry.sha256, "labels": _listed(entry)}
+
+
 def _names(entry: Detector) -> dict[str, str] | None:
     """Which label names of a hub's model are real and fake."""
     return entry.labels if isinstance(entry.labels, dict) else None
@@ -225,6 +245,7 @@ def _differing(study: Study, dataset: str, detector: str, path: Path) -> list[st
         "seed": entry.seed,
         "recipe": entry.training.to_dict() if entry.training else None,
         "data": _trained_on(definition_of(study, dataset)),
+        "begun_from": _begun_from(entry),
     }
     found = metadata | {
         "recipe": (metadata.get("report") or {}).get("recipe"),

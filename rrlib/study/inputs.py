@@ -32,6 +32,8 @@ def check_inputs(study: Study) -> None:
     for name, detector in study.detectors.items():
         if detector.weights and not awaited(detector.weights, sources):
             load_weights(study, name)
+            if detector.training:
+                _try_training(name, detector, None)
         elif _comes_trained(study, detector):
             labels = detector.labels if isinstance(detector.labels, dict) else None
             detectors.try_architecture(detector.architecture, detector.input_size, labels)

@@ -92,9 +92,9 @@ def adversarial(study: Study) -> list[str]:
 
 def seed_families(study: Study) -> dict[str, str]:
     """Detectors that differ in their training seed alone, each with the name of the first of them."""
-    firsts: dict[tuple[str, int, Recipe], str] = {}
+    firsts: dict[tuple[str, int, Recipe, str | None], str] = {}
     found = {
-        name: firsts.setdefault((entry.architecture, entry.input_size, entry.training), name)
+        name: firsts.setdefault((entry.architecture, entry.input_size, entry.training, entry.sha256), name)
         for name, entry in study.detectors.items()
         if entry.training is not None
     }

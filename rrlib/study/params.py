@@ -32,7 +32,7 @@ MOST_TOGETHER, MOST_WORKERS, LARGEST_SIZE, MOST_CELLS, MOST_OFTEN = 1_000_000, 2
 @dataclass(frozen=True)
 class Detector:
     """One line of `detectors`: an architecture that is trained by `training`, whose `weights` are given, or that brings
-    its own (`hub:`, `python:`). `labels` says which label names of a hub's model are real and fake, or in which order
+    its own (`hub:`, `python:`). With both, training begins at those weights. `labels` says which label names of a hub's model are real and fake, or in which order
     the classes of a file of weights stand; `calibrate` whether weights that were not trained here get a temperature
     from the validation split; `precision` in which numbers it is measured, see `detectors.InDouble`."""
 
@@ -45,6 +45,11 @@ class Detector:
     labels: dict[str, str] | tuple[str, ...] | None = None
     calibrate: bool = True
     precision: str = "single"
+
+    @property
+    def as_given(self) -> Path | None:
+        """The file of weights that is measured as it is; None where training makes or changes them."""
+        return None if self.training else self.weights
 
 
 @dataclass(frozen=True)
@@ -272,11 +277,12 @@ def _detector(name: str, entry: object, where: str, sources: Iterable[Source]) -
 
 def _detector_of(entry: dict[str, Any], where: str, sources: Iterable[Source]) -> Detector:
     architecture = entry["architecture"]
-    given = ("training" in entry) + ("weights" in entry)
-    if given == 2 or (
-        given == 0 and not detectors.architecture(architecture, f"{where}.architecture: ").brings_weights
-    ):
-        raise InputError(f"{where}: give either training (how to train it) or weights (a file with its sha256)")
+    given = "training" in entry or "weights" in entry
+    if not given and not detectors.architecture(architecture, f"{where}.architecture: ").brings_weights:
+        raise InputError(
+            f"{where}: give training (how to train it), weights (a file with its sha256), or both, to train on from a "
+            "file's weights"
+        )
     if ("weights" in entry) != ("sha256" in entry):
         raise InputError(f"{where}: weights and sha256 go together; `sha256sum FILE` prints what to write")
     size = entries.whole(entry["input_size"], f"{where}.input_size", 1, LARGEST_SIZE)

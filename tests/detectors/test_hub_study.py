@@ -86,7 +86,7 @@ def test_a_hub_model_may_be_trained_further(image_folder, study_of):
         ),
         (
             {"architecture": "hub:image", "input_size": 32, "training": {}, "weights": "a", "sha256": "b"},
-            "vit: give either training (how to train it) or weights (a file with its sha256)",
+            "vit.weights: a is not a file; give the path of a .safetensors, .pth or .h5",
         ),
     ],
 )
