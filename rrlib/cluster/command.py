@@ -95,6 +95,8 @@ def run(
     log.parent.mkdir(parents=True, exist_ok=True)
     log.write_bytes(b"")
     warm(environment)
+    # a worker that a nanny of Dask began is a daemon, which may have no processes; ours end with it all the same
+    multiprocessing.current_process().daemon = False
     context = multiprocessing.get_context("forkserver" if kernels.FORKS else "spawn")
     process = context.Process(target=_become, args=(command, log, own, memory))  # type: ignore[attr-defined]
     with _asking:

@@ -201,7 +201,7 @@ def workers_in(folders: list[Path]) -> Iterator[str]:
     try:
         for folder in folders:
             folder.mkdir(exist_ok=True)
-            begun.append(subprocess.Popen([*start, "worker", *how, "--nthreads", "1", "--no-nanny"], cwd=folder))
+            begun.append(subprocess.Popen([*start, "worker", *how, "--nthreads", "1"], cwd=folder))
         for _ in range(300):
             if file.exists():
                 break

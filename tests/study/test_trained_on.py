@@ -27,9 +27,7 @@ def found(tmp_path, monkeypatch) -> stages.Study:
         for number in range(20):
             pixels = rng.integers(60, 120, (24, 24, 3)) + 80 * label
             Image.fromarray(pixels.astype(np.uint8)).save(f"images/{name}/{name}{number}.png")
-    checkpoints.save(
-        Path("given.safetensors"), build("meso4", 32, seed=7), {"architecture": "meso4", "input_size": 32}
-    )
+    checkpoints.save(Path("given.safetensors"), build("meso4", 32, seed=7), {"architecture": "meso4", "input_size": 32})
     sha256 = hashlib.sha256(Path("given.safetensors").read_bytes()).hexdigest()
     entry = {"architecture": "meso4", "input_size": 32, "training": {"epochs": 1, "learning_rate": 1e-12}}
     Path("params.yaml").write_text(
@@ -74,9 +72,7 @@ def test_a_given_checkpoint_counts_only_if_it_was_begun_from_the_same_weights(fo
     trained(found, "on", str(given))
     assert not stages.trains(found, "faces", "on")
     other = replace(found.detectors["on"], sha256="0" * 64)
-    assert stages.trains(
-        replace(found, image=replace(found.image, detectors={"on": other})), "faces", "on"
-    )
+    assert stages.trains(replace(found, image=replace(found.image, detectors={"on": other})), "faces", "on")
     # the weights themselves are not needed where the checkpoint is given
     Path("given.safetensors").unlink()
     stages.make_checkpoint(found, "faces", "on")
