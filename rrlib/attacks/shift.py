@@ -40,9 +40,9 @@ class Shift(PGD):
     spared the other if that can no longer win (|p′ − p| ≥ p for the way down, ≥ 1 − p for the way up). No result
     changes by it.
 
-    `refine` searches on, in the direction that moved the sample most: so many steps of APGD from the single step in that
-    direction, whose long first ones may lead to another hill than the ways', and then as many of `refining.refined` from
-    the best point of all, to the top of its hill. Samples to which it cannot matter are left alone.
+    `refine` searches on, in the direction that moved the sample most: half as many steps of APGD from each of the two
+    single steps, whose long first ones may lead to other hills than the ways', and then so many of `refining.refined`
+    from the best point of all, to the top of its hill. Samples to which it cannot matter are left alone.
     `SATURATED`: less than 1e-3 of |p′ − p| is still to be had, so that no sample gives up more by it. Nearly linear in
     the ball: the ways and the single step moved p alike, up to `CURVED`.
     It only adds to what was found. A GPU is waited for a few times at each ε, to find those samples.
@@ -80,13 +80,13 @@ class Shift(PGD):
 
     @property
     def looks(self) -> int:
-        """At the two single steps, and at the last point of both searches."""
-        return 4 if self.refine else 2
+        """At the two single steps, and at the last point of the three searches."""
+        return 5 if self.refine else 2
 
     @property
     def refining(self) -> int:
-        """A gradient a step of both searches."""
-        return 2 * self.refine
+        """A gradient a step of all three searches."""
+        return 2 * (self.refine // 2) + self.refine
 
     def observer(self, clean: Clean, epsilon: Radius) -> Observer:
         """Keeps the point that shifted most."""
@@ -143,14 +143,17 @@ class _Furthest:
     def kept(self) -> tuple[torch.Tensor, torch.Tensor]:
         if self.refine:
             curved = _unlike(self.of_ways, self.of_single_step)
-            self._search_on(curved, apgd_from, from_single_step=True)
-            self._search_on(curved, refined, from_single_step=False)
+            if self.refine > 1:
+                for side in (1, -1):
+                    self._search_on(curved, apgd_from, self.refine // 2, side)
+            self._search_on(curved, refined, self.refine, 0)
         return self.images, self.found
 
-    def _search_on(self, chosen: torch.Tensor, search: _Search, from_single_step: bool) -> None:
+    def _search_on(self, chosen: torch.Tensor, search: _Search, steps: int, side: int) -> None:
         """For those of `chosen`, (N,) bool, that are not saturated, in the direction in which they moved furthest.
 
-        The search begins at the single step in that direction, or at the best point of all.
+        The search begins at the single step in that direction (`side` 1), at the opposite one (−1), or at the best
+        point of all (0).
         """
         most = self.before.abs().sigmoid()  # max(p, 1 − p)
         rows = (chosen & (most - self.largest.exp() > SATURATED)).nonzero()[:, 0]
@@ -158,13 +161,13 @@ class _Furthest:
             return
         up = torch.where(self.difference >= self.before, 1.0, -1.0).to(self.before.dtype) * self._towards_fake
         up, part, epsilon = up[rows], self.clean.part(rows), at(self.epsilon, rows)
-        if from_single_step:
+        if side:
             _, gradient = part.gradient()
-            size = like(up, gradient).to(gradient.dtype) * epsilon
+            size = side * like(up, gradient).to(gradient.dtype) * epsilon
             begin = add_step(part.x.clone(), gradient.sign(), size).clamp_(0, 1)
         else:
             begin = self.images[rows]
-        for iterate in search(part, epsilon, self.refine, up, begin):
+        for iterate in search(part, epsilon, steps, up, begin):
             self._consider(iterate.images, iterate.margins(), rows)
 
 

@@ -27,8 +27,8 @@ def make_checkpoint(study: Study, dataset: str, detector: str) -> None:
     """A detector as safetensors where stages look for it.
 
     With weights that params.yaml names and that are not trained on, or that its architecture brings, these, with a
-    temperature (`calibrate_given`). Else the checkpoint that the repository gives, if it was trained as params.yaml says and `retrain` is false; else it
-    is trained now.
+    temperature (`calibrate_given`). Else the checkpoint that the repository gives, if it was trained as params.yaml
+    says and `retrain` is false; else it is trained now.
     """
     known(dataset, study.datasets, "data set")
     known(detector, study.detectors, "detector")
@@ -199,7 +199,7 @@ def _take_weights(study: Study, detector: str, weights: Path, target: Path) -> N
 
 
 def _begin(study: Study, detector: str) -> nn.Module:
-    """The network that is trained: with the weights that params.yaml names, without their temperature, or drawn ones."""
+    """The network that is trained: with the weights that params.yaml names and no temperature, or with drawn ones."""
     entry = study.detectors[detector]
     if entry.weights is None:
         return detectors.build(entry.architecture, entry.input_size, entry.seed, _names(entry))

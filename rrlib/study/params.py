@@ -32,9 +32,10 @@ MOST_TOGETHER, MOST_WORKERS, LARGEST_SIZE, MOST_CELLS, MOST_OFTEN = 1_000_000, 2
 @dataclass(frozen=True)
 class Detector:
     """One line of `detectors`: an architecture that is trained by `training`, whose `weights` are given, or that brings
-    its own (`hub:`, `python:`). With both, training begins at those weights. `labels` says which label names of a hub's model are real and fake, or in which order
-    the classes of a file of weights stand; `calibrate` whether weights that were not trained here get a temperature
-    from the validation split; `precision` in which numbers it is measured, see `detectors.InDouble`."""
+    its own (`hub:`, `python:`). With both, training begins at those weights. `labels` says which label names of a hub's
+    model are real and fake, or in which order the classes of a file of weights stand; `calibrate` whether weights that
+    were not trained here get a temperature from the validation split; `precision` in which numbers it is measured, see
+    `detectors.InDouble`."""
 
     architecture: str
     input_size: int

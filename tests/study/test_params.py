@@ -242,7 +242,7 @@ OFTEN = "1000000 is the most"
         (
             "detectors.meso.training",
             ABSENT,
-            "detectors.meso: give training (how to train it), weights (a file with its sha256), or both, to train on from",
+            "detectors.meso: give training (how to train it), weights (a file with its sha256), or both, to train on",
         ),
         (
             "detectors.meso.calibrate",
