@@ -97,6 +97,7 @@ class Page:
         for title, drawn in panels.items():
             words = described.described(drawn) or caption
             svg = described.titled(figures.rendered(drawn, "svg").decode(), words)
+            drawn.set_layout_engine("none")  # the PDF has the same places, which are not to be found a second time
             alt = words if words.startswith(title) else f"{title}. {words}"
             display({notebooks.SVG: svg}, raw=True, metadata={notebooks.SVG: {"alt": alt}})
             plt.close(drawn)
