@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 from torch.nn.functional import logsigmoid
 
-from rrlib.attacks.ball import Radius, add_step, at, like, where
+from rrlib.attacks.ball import Radius, add_step, at, where
 from rrlib.attacks.gradients import Clean, exists, log_shift, margin
 from rrlib.attacks.options import check_whole
 from rrlib.attacks.refining import refined
@@ -40,9 +40,10 @@ class Shift(PGD):
     spared the other if that can no longer win (|p′ − p| ≥ p for the way down, ≥ 1 − p for the way up). No result
     changes by it.
 
-    `refine` searches on, in the direction that moved the sample most: half as many steps of APGD from each of the two
-    single steps, whose long first ones may lead to other hills than the ways', and then so many of `refining.refined`
-    from the best point of all, to the top of its hill. Samples to which it cannot matter are left alone.
+    `refine` searches on, in the direction that moved the sample most: two fifths as many steps of APGD from each of
+    three corners of the ball, whose long first ones may lead to other hills than the ways', and then so many of
+    `refining.refined` from the best point of all, to the top of its hill. The corners are the two single steps, and one
+    drawn once for all samples. Samples to which it cannot matter are left alone.
     `SATURATED`: less than 1e-3 of |p′ − p| is still to be had, so that no sample gives up more by it. Nearly linear in
     the ball: the ways and the single step moved p alike, up to `CURVED`.
     It only adds to what was found. A GPU is waited for a few times at each ε, to find those samples.
@@ -80,13 +81,13 @@ class Shift(PGD):
 
     @property
     def looks(self) -> int:
-        """At the two single steps, and at the last point of the three searches."""
-        return 5 if self.refine else 2
+        """At the two single steps, and at the last point of the four searches."""
+        return 6 if self.refine else 2
 
     @property
     def refining(self) -> int:
-        """A gradient a step of all three searches."""
-        return 2 * (self.refine // 2) + self.refine
+        """A gradient a step of all four searches."""
+        return 3 * _shorter(self.refine) + self.refine
 
     def observer(self, clean: Clean, epsilon: Radius) -> Observer:
         """Keeps the point that shifted most."""
@@ -143,17 +144,17 @@ class _Furthest:
     def kept(self) -> tuple[torch.Tensor, torch.Tensor]:
         if self.refine:
             curved = _unlike(self.of_ways, self.of_single_step)
-            if self.refine > 1:
-                for side in (1, -1):
-                    self._search_on(curved, apgd_from, self.refine // 2, side)
-            self._search_on(curved, refined, self.refine, 0)
+            if steps := _shorter(self.refine):
+                _, gradient = self.clean.gradient()
+                for corner in (gradient.sign(), -gradient.sign(), _drawn_corner(self.clean.x)):
+                    self._search_on(curved, apgd_from, steps, corner)
+            self._search_on(curved, refined, self.refine, None)
         return self.images, self.found
 
-    def _search_on(self, chosen: torch.Tensor, search: _Search, steps: int, side: int) -> None:
+    def _search_on(self, chosen: torch.Tensor, search: _Search, steps: int, corner: torch.Tensor | None) -> None:
         """For those of `chosen`, (N,) bool, that are not saturated, in the direction in which they moved furthest.
 
-        The search begins at the single step in that direction (`side` 1), at the opposite one (−1), or at the best
-        point of all (0).
+        The search begins at x + ε · corner, (N, …), or at the best point of all.
         """
         most = self.before.abs().sigmoid()  # max(p, 1 − p)
         rows = (chosen & (most - self.largest.exp() > SATURATED)).nonzero()[:, 0]
@@ -161,14 +162,20 @@ class _Furthest:
             return
         up = torch.where(self.difference >= self.before, 1.0, -1.0).to(self.before.dtype) * self._towards_fake
         up, part, epsilon = up[rows], self.clean.part(rows), at(self.epsilon, rows)
-        if side:
-            _, gradient = part.gradient()
-            size = side * like(up, gradient).to(gradient.dtype) * epsilon
-            begin = add_step(part.x.clone(), gradient.sign(), size).clamp_(0, 1)
-        else:
-            begin = self.images[rows]
+        begin = self.images[rows] if corner is None else add_step(part.x.clone(), corner[rows], epsilon).clamp_(0, 1)
         for iterate in search(part, epsilon, steps, up, begin):
             self._consider(iterate.images, iterate.margins(), rows)
+
+
+def _shorter(refine: int) -> int:
+    """The steps of each search that looks for another hill."""
+    return 2 * refine // 5
+
+
+def _drawn_corner(x: torch.Tensor) -> torch.Tensor:
+    """Signs, the same for all samples, so that none depends on the others: shaped like `x`, (N, …)."""
+    drawn = torch.rand(x.shape[1:], generator=torch.Generator().manual_seed(0))
+    return (drawn - 0.5).sign().to(x).expand_as(x)
 
 
 def _unlike(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:

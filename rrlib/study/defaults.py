@@ -11,7 +11,7 @@ ATTACKS: dict[str, dict[str, Any]] = {
     "fgsm": {"rule": "fgsm"},
     "pgd": {"rule": "pgd", "steps": 10},
     "cw": {"rule": "cw", "steps": 10},
-    "shift": {"rule": "shift", "steps": 10, "refine": 22},
+    "shift": {"rule": "shift", "steps": 10, "refine": 20},
 }
 TOP: dict[str, Any] = {
     "seed": 0,

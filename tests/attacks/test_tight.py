@@ -85,7 +85,7 @@ def test_what_is_saturated_is_left_where_it_is():
     assert same[left < 1e-3].all()
 
 
-def test_refining_searches_from_both_single_steps_and_then_from_the_best_point_of_all(monkeypatch):
+def test_refining_searches_from_three_corners_and_then_from_the_best_point_of_all(monkeypatch):
     begun = []
     for name in ("apgd_from", "refined"):
         search = getattr(shift, name)
@@ -100,19 +100,22 @@ def test_refining_searches_from_both_single_steps_and_then_from_the_best_point_o
     single = shifts(detector, x, labels, 0.01, "fgsm"), shifts(detector, x, 1 - labels, 0.01, "fgsm")
     assert not begun
     further = shifts(detector, x, labels, 0.01, refine=40)
-    assert [each[:2] for each in begun] == [("apgd_from", 20), ("apgd_from", 20), ("refined", 40)]
+    assert [each[:2] for each in begun] == [("apgd_from", 16)] * 3 + [("refined", 40)]
+    assert all(len(images) == 12 for *_, images in begun)  # none is spared, so that all are in the order of the batch
+    drawn = (begun[2][2] - x) / 0.01
+    inside = ((x > 0.01) & (x < 0.99)).all(0)
+    assert torch.allclose(drawn.abs()[:, inside], torch.ones(()).double(), rtol=0, atol=1e-9)
+    assert torch.allclose(drawn[:, inside], drawn[:1, inside], rtol=0, atol=1e-9)
+    assert abs(drawn[0].mean()) < 0.1
     with torch.no_grad():
         before = detector(x).softmax(1)[:, 1]
-        along, against, last = [(detector(each).softmax(1)[:, 1] - before).abs() for *_, each in begun]
-    assert len(last) == 12  # none is spared, so that all of these are in the order of the batch
-    # the two single steps, whichever way a sample had gone
-    wrong, right = single
-    one = ((along - wrong).abs() < 1e-9) & ((against - right).abs() < 1e-9)
-    other = ((along - right).abs() < 1e-9) & ((against - wrong).abs() < 1e-9)
-    assert (one | other).all()
+        one, other, third, last = [(detector(each).softmax(1)[:, 1] - before).abs() for *_, each in begun]
+    # the two single steps, up and down the margin
+    assert torch.allclose(one, single[0], rtol=0, atol=1e-9)
+    assert torch.allclose(other, single[1], rtol=0, atol=1e-9)
     # the best of what was found so far
     assert (last > plain + 1e-3).any()
-    assert (last >= torch.stack([plain - 1e-12, along, against]).amax(0)).all()
+    assert (last >= torch.stack([plain - 1e-12, one, other, third]).amax(0)).all()
     assert (further >= last).all()
 
 

@@ -168,7 +168,7 @@ def test_refining_costs_no_more_than_it_says():
     detector, (x, labels) = Counted(used()), batch()
     list(sweep_together(rules, detector, x, labels, EPSILONS[:3]))
     work = work_together(rules.values(), 3)
-    assert (work.gradients, work.forwards, work.at_most) == (1 + 3 * (7 + 4 + 4), 3 * 7, True)
+    assert (work.gradients, work.forwards, work.at_most) == (1 + 3 * (7 + 3 * 1 + 4), 3 * 8, True)
     assert detector.gradients <= len(x) * work.gradients
     assert detector.forwards <= len(x) * work.forwards
 
