@@ -155,9 +155,8 @@ def _about_detector(dataset: str, detector: str) -> dict[str, Any]:
     about = {name: metadata.get(name) for name in ("architecture", "input_size", "seed", "temperature")}
     about["calibration"] = metadata.get("calibration")
     if metadata.get("report"):
-        about["trained"] = {"data": metadata["dataset"], "recipe": metadata["report"]["recipe"]}
-        if metadata.get("begun_from"):
-            about["trained"]["begun_from"] = metadata["begun_from"]
+        begun = {"begun_from": metadata["begun_from"]} if metadata.get("begun_from") else {}
+        about["trained"] = {"data": metadata["dataset"], "recipe": metadata["report"]["recipe"], **begun}
     else:
         about["weights"] = {"from": metadata.get("weights"), "sha256": metadata.get("sha256")}
     checkpoint = hashlib.sha256(path.read_bytes()).hexdigest()
