@@ -1,7 +1,9 @@
 """The stale stages of the study, each on a worker as soon as what it rests on is done."""
 
 import shutil
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -74,6 +76,7 @@ class _Run:
         self.pipeline, self.client, self.progress, self.keep_going = pipeline, client, progress, keep_going
         self.environment, self.shards, self.time_limit, self.home = environment, shards, time_limit, home
         self.sent: dict[str, distributed.Future] = {}  # what lies at a path, held by `home`
+        self.lost = Counter[str]()  # how often Dask forgot a stage with a machine that was lost
         self.waiting = {name: set(needed) for name, needed in pipeline.needs.items()}
         self.running: dict[distributed.Future, str] = {}
         self.finished = distributed.as_completed()
@@ -142,7 +145,7 @@ class _Run:
     def _send(self, paths: Iterable[str]) -> None:
         """Have ready for workers apart what lies at these paths now."""
         for path in paths:
-            if self.home and path not in self.sent:
+            if self.home and (path not in self.sent or self.sent[path].status != "finished"):
                 self.sent[path] = transport.held(self.client, self.home, transport.packed([path]))
 
     def _command(
@@ -160,7 +163,7 @@ class _Run:
             command.run_apart if self.home else command.run,
             *apart,
             *how,
-            key=name,
+            key=f"{name}, {self.lost[name]} times lost" if self.lost[name] else name,
             pure=False,
             retries=TRIES - 1,
             priority=int(name.startswith(FIRST)),
@@ -172,6 +175,13 @@ class _Run:
             ended = future.result()
         except command.Killed as error:
             self._fail(name, f"{name}: {error}, {TRIES} times; free memory or run with fewer --workers ({log})")
+            return
+        except (CancelledError, distributed.KilledWorker) as error:
+            self.lost[name] += 1
+            if isinstance(error, CancelledError) and self.lost[name] < TRIES:
+                self._submit(name)
+            else:
+                self._fail(name, f"{name}: its workers were lost again and again; look after their machines ({log})")
             return
         transport.unpack(ended.made or transport.NOTHING)
         if ended.code:
