@@ -47,7 +47,7 @@ def run_stale(
         with _client(count, scheduler) as client, transport.home(client, apart) as home:
             return _Run(pipeline, client, progress, keep_going, environment, shards, time_limit, home).all()
     except (OSError, TimeoutError, ValueError) as error:
-        if not scheduler:
+        if not scheduler or isinstance(error, InputError):
             raise
         raise InputError(
             f"the scheduler {scheduler} gives no worker ({error}); start both as book/rerun.md says or leave it out"

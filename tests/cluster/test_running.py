@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,8 +30,9 @@ CHAIN = {
 
 
 SHARDED = {"measure": {"cmd": "sh measure.sh", "outs": ["table"], "deps": ["measure.sh"]}, "apart": CHAIN["apart"]}
-OUTSIDE = r"one: .*faces lies outside this folder and is not sent; run what reads it by `dvc repro`"
-NOT_HERE = r"apart: its command ended well and made no c; workers in folders of their own need --apart \(outputs/logs"
+OUTSIDE = r"^one: .*faces lies outside this folder and is not sent; run what reads it by `dvc repro`"
+LOST = r"^apart: its workers were lost again and again; look after their machines \(outputs/logs/apart.log\)$"
+NOT_HERE = r"^apart: its command ended well and made no c; workers in folders of their own need --apart \(outputs/logs"
 
 
 @pytest.fixture
@@ -223,6 +225,36 @@ def test_workers_of_a_cluster_run_the_stages(place):
     assert folder.joinpath("b").read_text() == "given\ngiven\n"
 
 
+def forgotten(address: str, folder: Path, times: int) -> threading.Thread:
+    """As where a machine is lost with what tasks rest on: the scheduler forgets the stage while it runs, so often."""
+
+    def forget():
+        with distributed.Client(address) as client:
+            for number in range(1, times + 1):
+                while not folder.joinpath("ran").exists() or len(folder.joinpath("ran").read_text().split()) < number:
+                    time.sleep(0.1)
+                key = f"apart, {number - 1} times lost" if number > 1 else "apart"
+                client.cancel(distributed.Future(key, client), force=True)
+
+    begun = threading.Thread(target=forget)
+    begun.start()
+    return begun
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_a_stage_that_dask_forgot_is_given_out_again_and_not_for_ever(place, times):
+    folder = place({"apart": {"cmd": "echo apart >> ran; sleep 2; echo apart > c", "outs": ["c"]}})
+    with workers_in([folder]) as address:
+        forgets = forgotten(address, folder, times)
+        if times == 1:
+            assert cluster.run(scheduler=address) == ["apart"]
+        else:
+            with pytest.raises(InputError, match=LOST):
+                cluster.run(scheduler=address)
+        forgets.join()
+    assert len(ran(folder)) == max(2, times)
+
+
 def test_workers_in_folders_of_their_own_are_sent_what_stages_rest_on_and_send_what_they_make(place, tmp_path):
     folder, hosts = place(CHAIN), [tmp_path / "host1", tmp_path / "host2"]
     with workers_in(hosts) as address:
@@ -253,7 +285,7 @@ def test_code_is_never_written_and_must_be_the_same(place, tmp_path):
     folder, hosts = place({"one": {**CHAIN["one"], "deps": ["given", "code.py"]}}), [tmp_path / "host1"]
     folder.joinpath("code.py").write_text("1")
     with workers_in(hosts) as address:
-        sentence = rf"one: .*: {hosts[0]}/code\.py differs from the run's; check out the same commit there \|"
+        sentence = rf"^one: .*: {hosts[0]}/code\.py differs from the run's; check out the same commit there \|"
         with pytest.raises(InputError, match=sentence):
             cluster.run(scheduler=address, apart=True)
         hosts[0].joinpath("code.py").write_text("1")
