@@ -95,10 +95,14 @@ def compare(place: Path, expected: dict[str, str], counts: Counter[str], what: s
     found = hashes(place)
     counts[what] += 1
     counts[f"{what}, alike"] += found == expected
-    for name in sorted(found.keys() | expected.keys()):
-        if found.get(name) != expected.get(name):
-            print(f"{name} differs", flush=True)
+    for name in differing(found, expected):
+        print(f"{name} differs", flush=True)
     wipe(place)
+
+
+def differing(found: dict[str, str], expected: dict[str, str]) -> list[str]:
+    """The files that are not alike, or that one side lacks."""
+    return sorted(name for name in found.keys() | expected.keys() if found.get(name) != expected.get(name))
 
 
 def copied(place: Path, **parameters: object) -> Path:

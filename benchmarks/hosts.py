@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
-from chaos import REPOSITORY, Run, copied, ended, hashes, log, start, wipe
+from chaos import Run, copied, differing, ended, hashes, log, start, wipe
 from small import FEW, change
 
 WAYS = ("shared", "apart", "slow", "cut", "older")
@@ -28,6 +28,7 @@ HOSTS = ("rrlib-host1", "rrlib-host2")
 LOST_AFTER = "DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL=15s"
 OLDER = ("ATEN_CPU_CAPABILITY=default", "DNNL_MAX_CPU_ISA=SSE41")
 DASK = (sys.executable, "-m", "dask")
+SLOW = ("tbf", "rate", "4mbit", "burst", "32kb", "latency", "400ms")
 GIVEN = "data/checkpoints"  # so that every way measures the same networks
 
 
@@ -35,6 +36,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("ways", nargs="*", default=[], metavar="WAY", help=f"of {', '.join(WAYS)}; all unless given")
     ways = parser.parse_args().ways or WAYS
+    if unknown := set(ways) - set(WAYS):
+        parser.error(f"{min(unknown)} is no way; choose from {', '.join(WAYS)}")
     with tempfile.TemporaryDirectory(prefix="hosts-") as folder, network():
         place = copied(Path(folder, "run"), video={"datasets": {}, "detectors": {}, "attacks": {}})
         change(place, detectors=FEW["detectors"])  # two, so that both hosts measure one
@@ -56,12 +59,13 @@ def main() -> None:
                     time.sleep(1)
                     ip("link", "set", HOSTS[1], "down")
                 ended(began, place)
-            seconds, found = time.monotonic() - begun, hashes(place)
-            differing = sorted(name for name in {**found, **expected} if found.get(name) != expected.get(name))
-            said = f"{way}: {len(found) - len(differing)} of {len(expected)} files alike in {seconds:.0f} s"
+            seconds, other = time.monotonic() - begun, differing(hashes(place), expected)
+            print(f"{way}: {len(other)} of {len(expected)} files differ, after {seconds:.0f} s", flush=True)
             if way == "older":
-                said += f"; largest |Δp| {(attacked(place) - probabilities).abs().max():.1e}"
-            print(said, *(f"  {name} differs" for name in differing if way != "older"), sep="\n", flush=True)
+                moved = (attacked(place) - probabilities).abs().max()
+                print(f"  probabilities by {moved:.1e} at most", flush=True)
+            else:
+                print(*(f"  {name} differs" for name in other), sep="\n", flush=True)
 
 
 def run(*options: str) -> tuple[str, ...]:
@@ -76,6 +80,12 @@ def attacked(place: Path) -> pd.Series:
 
 def ip(*words: str) -> None:
     subprocess.run(("ip", *words), check=True)
+
+
+def line(host: str, what: str, *how: str) -> None:
+    """Change how both ends of a host's cable send."""
+    for end in (("tc", "qdisc", what, "dev", host), ("ip", "netns", "exec", host, "tc", "qdisc", what, "dev", "eth0")):
+        subprocess.run((*end, "root", *how), check=what == "add", stderr=subprocess.DEVNULL)
 
 
 @contextmanager
@@ -125,9 +135,7 @@ def hosts(place: Path, way: str) -> Iterator[str]:
             settings = OLDER if way == "older" and last else ()
             lowest = ("nice", "-n", "19") if way == "slow" and last else ()
             if way == "slow" and last:
-                slow = ("root", "tbf", "rate", "4mbit", "burst", "32kb", "latency", "400ms")
-                subprocess.run(("tc", "qdisc", "add", "dev", host, *slow), check=True)
-                subprocess.run(("ip", "netns", "exec", host, "tc", "qdisc", "add", "dev", "eth0", *slow), check=True)
+                line(host, "add", *SLOW)
             # what is mounted here, `ip netns exec` shows to this host alone
             begin = (*lowest, "env", *settings, *worker)
             command = ("sh", "-c", f'{hide} && cd "$0" && exec "$@"', str(stands), *begin)
@@ -138,9 +146,7 @@ def hosts(place: Path, way: str) -> Iterator[str]:
             process.terminate()
         for process in processes:
             process.wait()
-        subprocess.run(("tc", "qdisc", "delete", "dev", HOSTS[1], "root"), check=False, stderr=subprocess.DEVNULL)
-        again = ("ip", "netns", "exec", HOSTS[1], "tc", "qdisc", "delete", "dev", "eth0", "root")
-        subprocess.run(again, check=False, stderr=subprocess.DEVNULL)
+        line(HOSTS[1], "delete")
         ip("link", "set", HOSTS[1], "up")
 
 
@@ -151,6 +157,4 @@ def wait_for(place: Path, stages: str, count: int, began: Run) -> None:
 
 
 if __name__ == "__main__":
-    if not (REPOSITORY / "dvc.yaml").is_file():
-        sys.exit("run it in a copy of the repository")
     main()

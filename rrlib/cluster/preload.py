@@ -1,6 +1,7 @@
 """Imported by the process that commands are forked from, which so has the imports of all of them behind it.
 
-Libraries are loaded here and not used: nothing runs beside the one thread, so a fork is safe.
+Libraries are loaded here, and what every command would work out for itself is worked out once. Nothing runs beside the
+one thread, so a fork is safe.
 """
 
 import os

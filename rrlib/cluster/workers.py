@@ -20,7 +20,7 @@ from rrlib.errors import InputError
 LOGS = Path("outputs/logs")
 UNFINISHED = "outputs/unfinished"  # what shards leave for their stage
 PATIENCE = 60  # seconds for a scheduler and its first worker to answer
-TRIES = 3  # of a command that a signal ends
+TRIES = 3  # of a command that a signal ends, and of a stage that Dask forgets
 MEMORY = 2 << 30  # bytes that a worker should have to itself
 ROOM = 1 << 30  # bytes of disk that should be free before a stage, beside twice what it made last time
 NAMED = 5  # stages that are listed by name

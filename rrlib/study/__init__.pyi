@@ -19,6 +19,7 @@ from .dataset import prepare_dataset as prepare_dataset
 from .dataset import prepare_training as prepare_training
 from .defaults import completed as completed
 from .defaults import lacking as lacking
+from .detector import Detector as Detector
 from .harm import make_damage as make_damage
 from .harm import make_transfer as make_transfer
 from .harm import read_damage as read_damage
@@ -46,7 +47,6 @@ from .measure import write_results as write_results
 from .operating import write_thresholds as write_thresholds
 from .order import label_doubt as label_doubt
 from .params import PARAMS as PARAMS
-from .params import Detector as Detector
 from .params import Half as Half
 from .params import Highlight as Highlight
 from .params import Study as Study

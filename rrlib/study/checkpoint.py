@@ -19,8 +19,9 @@ from rrlib.evaluation import training
 from rrlib.study import paths
 from rrlib.study.calibration import calibrate_given, is_as_asked
 from rrlib.study.dataset import prepare_training
+from rrlib.study.detector import Detector
 from rrlib.study.order import in_order, warn_if_swapped
-from rrlib.study.params import Detector, Study, known
+from rrlib.study.params import Study, known
 
 
 def make_checkpoint(study: Study, dataset: str, detector: str) -> None:

@@ -8,7 +8,8 @@ from rrlib.errors import InputError
 from rrlib.evaluation import training
 from rrlib.sources import awaited
 from rrlib.study.checkpoint import check_module, load_weights
-from rrlib.study.params import Detector, Study, model_awaited
+from rrlib.study.detector import Detector, model_awaited
+from rrlib.study.params import Study
 
 
 def fetch_sources(study: Study) -> Iterator[str]:

@@ -15,7 +15,8 @@ from rrlib.detectors import Calibrated, LoadedDetector
 from rrlib.devices import resolve
 from rrlib.errors import InputError
 from rrlib.study import paths
-from rrlib.study.params import Detector, Study
+from rrlib.study.detector import Detector
+from rrlib.study.params import Study
 
 LOOKED_AT = 100  # samples; an order needs no more, and a large model would take its time
 Z = 1.96

@@ -1,8 +1,7 @@
 """params.yaml as checked dataclasses."""
 
-import re
 from collections.abc import Iterable
-from dataclasses import MISSING, dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -11,46 +10,21 @@ from typing import Any
 from rrlib import attacks, entries
 from rrlib.attacks import Rule
 from rrlib.datasets import Kind, definition
-from rrlib.detectors import PRECISIONS, built_in
 from rrlib.detectors import catalogue as detectors
 from rrlib.devices import DEVICES
 from rrlib.errors import InputError
-from rrlib.evaluation import METHODS, Adversarial, Augmentation, Cell, Recipe, damage
+from rrlib.evaluation import Cell, damage
 from rrlib.metrics import functional
-from rrlib.sources import Source, awaited
+from rrlib.sources import Source
 from rrlib.sources import catalogue as published
 from rrlib.study import cells, defaults, paths
 from rrlib.study.cells import PARTS
+from rrlib.study.detector import MOST_OFTEN, Detector, model_awaited, read_detector
 
 PARAMS = Path("params.yaml")
 PROMISE = {"budget": (0, 1), "confidence": (0.5, 1)}  # of guardrails, and between which limits
-# No machine does more; who writes more has slipped. Samples of a batch, processes, pixels of a side, cells of a study,
-# and any whole number of a recipe or an attack (epochs, steps, restarts).
-MOST_TOGETHER, MOST_WORKERS, LARGEST_SIZE, MOST_CELLS, MOST_OFTEN = 1_000_000, 256, 16_384, 100_000, 1_000_000
-
-
-@dataclass(frozen=True)
-class Detector:
-    """One line of `detectors`: an architecture that is trained by `training`, whose `weights` are given, or that brings
-    its own (`hub:`, `python:`). With both, training begins at those weights. `labels` says which label names of a hub's
-    model are real and fake, or in which order the classes of a file of weights stand; `calibrate` whether weights that
-    were not trained here get a temperature from the validation split; `precision` in which numbers it is measured, see
-    `detectors.InDouble`."""
-
-    architecture: str
-    input_size: int
-    seed: int
-    training: Recipe | None
-    weights: Path | None
-    sha256: str | None
-    labels: dict[str, str] | tuple[str, ...] | None = None
-    calibrate: bool = True
-    precision: str = "single"
-
-    @property
-    def as_given(self) -> Path | None:
-        """The file of weights that is measured as it is; None where training makes or changes them."""
-        return None if self.training else self.weights
+# No machine does more; who writes more has slipped: samples of a batch, processes, cells of a study.
+MOST_TOGETHER, MOST_WORKERS, MOST_CELLS = 1_000_000, 256, 100_000
 
 
 @dataclass(frozen=True)
@@ -201,10 +175,10 @@ def _check_complete(given: dict[str, Any], where: str) -> None:
 
 def _half(given: dict[str, Any], where: str, sources: dict[str, Source], video: bool) -> Half:
     """One half, whose data sets and detectors must all be for clips, or all for images."""
-    read_detector = partial(_detector, sources=sources.values())
+    read = partial(read_detector, sources=sources.values())
     half = Half(
         datasets=entries.named(given["datasets"], f"{where}datasets", _dataset),
-        detectors=entries.named(given["detectors"], f"{where}detectors", read_detector),
+        detectors=entries.named(given["detectors"], f"{where}detectors", read),
         attacks=entries.named(given["attacks"], f"{where}attacks", _attack),
     )
     for name, entry in half.datasets.items():
@@ -217,13 +191,6 @@ def _half(given: dict[str, Any], where: str, sources: dict[str, Source], video: 
         _check_place(takes_clips, video, f"{where}detectors.{name}")
         _check_frames(detector.architecture, half.datasets, where, name)
     return half
-
-
-def model_awaited(architecture: object, sources: Iterable[Source]) -> Source | None:
-    """The source that will bring the folder of a `hub:` architecture; None if it is there, or none will."""
-    if not isinstance(architecture, str) or not architecture.startswith(detectors.HUB):
-        return None
-    return awaited(architecture.removeprefix(detectors.HUB), sources)
 
 
 def _check_place(takes_clips: bool, video: bool, where: str) -> None:
@@ -270,43 +237,6 @@ def _dataset(name: str, entry: object, where: str) -> Kind:
     return definition(where, entry)
 
 
-def _detector(name: str, entry: object, where: str, sources: Iterable[Source]) -> Detector:
-    optional = ("seed", "training", "weights", "sha256", "labels", "calibrate", "precision")
-    found = entries.mapping(entry, where, required=("architecture", "input_size"), optional=optional)
-    return _detector_of(found, where, sources)
-
-
-def _detector_of(entry: dict[str, Any], where: str, sources: Iterable[Source]) -> Detector:
-    architecture = entry["architecture"]
-    given = "training" in entry or "weights" in entry
-    if not given and not detectors.architecture(architecture, f"{where}.architecture: ").brings_weights:
-        raise InputError(
-            f"{where}: give training (how to train it), weights (a file with its sha256), or both, to train on from a "
-            "file's weights"
-        )
-    if ("weights" in entry) != ("sha256" in entry):
-        raise InputError(f"{where}: weights and sha256 go together; `sha256sum FILE` prints what to write")
-    size = entries.whole(entry["input_size"], f"{where}.input_size", 1, LARGEST_SIZE)
-    labels = entry.get("labels")
-    if labels is not None and isinstance(architecture, str) and built_in(architecture):
-        labels = _order(labels, where, "weights" in entry)
-    if not model_awaited(architecture, sources):
-        detectors.check(architecture, size, where, None if isinstance(labels, tuple) else labels)
-    if "weights" in entry:
-        _check_weights(entry, where, sources)
-    return Detector(
-        architecture=architecture,
-        input_size=size,
-        seed=entries.whole(entry.get("seed", 0), f"{where}.seed", 0),
-        training=_recipe(entry["training"], where) if "training" in entry else None,
-        calibrate=_calibrate(entry, where),
-        precision=entries.choice(entry.get("precision", "single"), PRECISIONS, f"{where}.precision"),
-        weights=Path(entry["weights"]) if "weights" in entry else None,
-        sha256=entry.get("sha256"),
-        labels=labels,
-    )
-
-
 def _threshold(value: object, where: str) -> float | str | dict[str, float]:
     """The probability of fake above which a detector says fake, or how it is chosen on the validation split."""
     share = value.get("fpr") if isinstance(value, dict) and list(value) == ["fpr"] else value
@@ -315,58 +245,6 @@ def _threshold(value: object, where: str) -> float | str | dict[str, float]:
     if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
         raise InputError(f"{where} is {value!r}; it is a number in [0, 1], eer, or {{fpr: a number in [0, 1]}}")
     return {"fpr": float(share)} if isinstance(value, dict) else float(share)
-
-
-def _calibrate(entry: dict[str, Any], where: str) -> bool:
-    if "calibrate" in entry and "training" in entry:
-        raise InputError(
-            f"{where}: calibrate is for weights that are given; what is trained is calibrated, so leave it out"
-        )
-    return entries.switch(entry.get("calibrate", True), f"{where}.calibrate")
-
-
-def _order(labels: object, where: str, weights: bool) -> tuple[str, ...]:
-    """The classes of a file of weights, in the order of the numbers that they had in its training."""
-    if not weights:
-        raise InputError(f"{where}: labels is for given weights and for {detectors.HUB} alone; leave it out")
-    if labels not in (["real", "fake"], ["fake", "real"]):
-        raise InputError(f"{where}: labels is {labels!r}; of given weights it is [real, fake] or [fake, real]")
-    return tuple(labels)
-
-
-def _check_weights(entry: dict[str, Any], where: str, sources: Iterable[Source]) -> None:
-    weights, sha256 = entry["weights"], entry["sha256"]
-    absent = isinstance(weights, str) and awaited(weights, sources)
-    if not isinstance(weights, str) or not (absent or Path(weights).is_file()):
-        raise InputError(f"{where}.weights: {weights} is not a file; give the path of a .safetensors, .pth or .h5")
-    if absent and sha256 is None:  # nobody can know it before the file is there
-        return
-    if not isinstance(sha256, str) or not re.fullmatch(r"[0-9a-f]{64}", sha256):
-        raise InputError(f"{where}.sha256 is {sha256!r}; `sha256sum {weights}` prints what to write")
-
-
-def _recipe(entry: object, where: str) -> Recipe:
-    given = dict(entries.mapping(entry, f"{where}.training", optional=tuple(Recipe.__dataclass_fields__)))
-    entries.bounded(given, f"{where}.training", MOST_OFTEN)
-    if given.get("adversarial") is not None:
-        given["adversarial"] = _adversarial(given["adversarial"], f"{where}.training.adversarial")
-    if given.get("augmentation") is not None:
-        options = tuple(Augmentation.__dataclass_fields__)
-        augmentation = entries.mapping(given["augmentation"], f"{where}.training.augmentation", optional=options)
-        given["augmentation"] = entries.placed(f"{where}.training", Augmentation, **augmentation)
-    return entries.placed(where, Recipe, **given)
-
-
-def _adversarial(entry: object, where: str) -> Adversarial:
-    if not isinstance(entry, dict) or "method" not in entry:
-        raise InputError(f"{where} holds {entry!r}; give its method, {' or '.join(METHODS)}, and that method's options")
-    method = METHODS[entries.choice(entry["method"], METHODS, f"{where}.method")]
-    options = [field for field in fields(method) if field.init]
-    needed = tuple(field.name for field in options if field.default is MISSING)
-    optional = tuple(field.name for field in options if field.default is not MISSING)
-    given = dict(entries.mapping(entry, where, ("method", *needed), optional))
-    del given["method"]
-    return entries.placed(where, partial(method, **given))
 
 
 def _attack(name: str, entry: object, where: str) -> Rule:

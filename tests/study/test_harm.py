@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from PIL import Image
+from brightness import dark_and_bright
 from settings import SETTINGS
 
 from rrlib import study as stages
@@ -42,12 +42,7 @@ def repository(tmp_path_factory) -> Path:
         patch.chdir(folder)
         Path("data").mkdir()
         Path("data/catalogue.yaml").symlink_to(Path(__file__).resolve().parents[2] / "data/catalogue.yaml")
-        rng = np.random.default_rng(0)
-        for label, name in enumerate(("real", "fake")):
-            Path("images", name).mkdir(parents=True)
-            for number in range(12):
-                pixels = rng.integers(60, 120, (24, 24, 3)) + 80 * label
-                Image.fromarray(pixels.astype(np.uint8)).save(f"images/{name}/{name}{number}.png")
+        dark_and_bright(12)
         stages.prepare_dataset(load(), "faces")
         for detector in ("small", "larger"):
             stages.make_checkpoint(load(), "faces", detector)

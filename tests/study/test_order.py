@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import torch
 import yaml
+from brightness import dark_and_bright
 from PIL import Image
 from small import FEW
 from torch import nn
@@ -46,12 +47,7 @@ def bright_is_fake() -> nn.Module:
 def repository(tmp_path, monkeypatch) -> dict:
     """Forty dark real and forty bright fake images, weights that tell them apart, and a study of both."""
     monkeypatch.chdir(tmp_path)
-    rng = np.random.default_rng(0)
-    for label, name in enumerate(("real", "fake")):
-        Path("images", name).mkdir(parents=True)
-        for number in range(40):
-            pixels = rng.integers(60, 120, (24, 24, 3)) + 80 * label
-            Image.fromarray(pixels.astype(np.uint8)).save(f"images/{name}/{name}{number}.png")
+    dark_and_bright(40)
     checkpoints.save(Path("given.safetensors"), bright_is_fake(), {"architecture": "resnet", "input_size": 32})
     return FEW | {
         "datasets": {"faces": {"kind": "folder", "source": "images", "seed": 0}},

@@ -3,9 +3,9 @@
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pytest
 import yaml
+from brightness import dark_and_bright
 from PIL import Image
 from settings import SETTINGS
 
@@ -38,12 +38,7 @@ def repository(tmp_path_factory) -> Path:
         patch.chdir(folder)
         Path("data").mkdir()
         Path("data/catalogue.yaml").symlink_to(Path(__file__).resolve().parents[2] / "data/catalogue.yaml")
-        rng = np.random.default_rng(0)
-        for label, name in enumerate(("real", "fake")):
-            Path("images", name).mkdir(parents=True)
-            for number in range(12):
-                pixels = rng.integers(60, 120, (24, 24, 3)) + 80 * label
-                Image.fromarray(pixels.astype(np.uint8)).save(f"images/{name}/{name}{number}.png")
+        dark_and_bright(12)
         for file in ("params.yaml", "params.tiny.yaml"):
             Path(file).write_text(yaml.safe_dump(GIVEN, sort_keys=False))
         study = stages.load()

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from brightness import dark_and_bright
 from PIL import Image
 from safetensors.torch import save_file
 
@@ -33,12 +34,7 @@ CELL = Cell("faces", "small", "pgd")
 def small_study(tmp_path, monkeypatch) -> Study:
     """Twelve real and twelve brighter fake images of 24 px in a repository of its own, and a study of them."""
     monkeypatch.chdir(tmp_path)
-    rng = np.random.default_rng(0)
-    for label, name in enumerate(("real", "fake")):
-        Path("images", name).mkdir(parents=True)
-        for number in range(12):
-            pixels = rng.integers(60, 120, (24, 24, 3)) + 80 * label
-            Image.fromarray(pixels.astype(np.uint8)).save(f"images/{name}/{name}{number}.png")
+    dark_and_bright(12)
     return Study(
         seed=0,
         device="cpu",

@@ -4,11 +4,10 @@ import hashlib
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 import yaml
-from PIL import Image
+from brightness import dark_and_bright
 from small import FEW
 
 from rrlib import study as stages
@@ -21,12 +20,7 @@ from rrlib.study import paths
 def found(tmp_path, monkeypatch) -> stages.Study:
     """A study that trains on, in one epoch of steps too small to matter, from weights that no seed draws."""
     monkeypatch.chdir(tmp_path)
-    rng = np.random.default_rng(0)
-    for label, name in enumerate(("real", "fake")):
-        Path("images", name).mkdir(parents=True)
-        for number in range(20):
-            pixels = rng.integers(60, 120, (24, 24, 3)) + 80 * label
-            Image.fromarray(pixels.astype(np.uint8)).save(f"images/{name}/{name}{number}.png")
+    dark_and_bright(20)
     checkpoints.save(Path("given.safetensors"), build("meso4", 32, seed=7), {"architecture": "meso4", "input_size": 32})
     sha256 = hashlib.sha256(Path("given.safetensors").read_bytes()).hexdigest()
     entry = {"architecture": "meso4", "input_size": 32, "training": {"epochs": 1, "learning_rate": 1e-12}}
