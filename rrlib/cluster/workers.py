@@ -45,7 +45,8 @@ def run_stale(
     progress = Progress(pipeline.after(stale), LOGS / "seconds.json")
     try:
         with _client(count, scheduler) as client, transport.home(client, apart) as home:
-            return _Run(pipeline, client, progress, keep_going, environment, shards, time_limit, home).all()
+            at_once = len(pipeline.stages) if scheduler else count
+            return _Run(pipeline, client, progress, keep_going, environment, shards, time_limit, home, at_once).all()
     except (OSError, TimeoutError, ValueError) as error:
         if not scheduler or isinstance(error, InputError):
             raise
@@ -72,12 +73,14 @@ class _Run:
         shards: int,
         time_limit: float | None,
         home: distributed.Worker | None,
+        at_once: int,
     ):
         self.pipeline, self.client, self.progress, self.keep_going = pipeline, client, progress, keep_going
         self.environment, self.shards, self.time_limit, self.home = environment, shards, time_limit, home
         self.sent: dict[str, distributed.Future] = {}  # what lies at a path, held by `home`
         self.lost = Counter[str]()  # how often Dask forgot a stage with a machine that was lost
         self.waiting = {name: set(needed) for name, needed in pipeline.needs.items()}
+        self.at_once, self.ready = at_once, list[str]()
         self.running: dict[distributed.Future, str] = {}
         self.finished = distributed.as_completed()
         self.ran: list[str] = []
@@ -99,20 +102,35 @@ class _Run:
         return self.ran
 
     def _start(self) -> None:
-        """Give to workers all that waits for nothing more; take as done what is up to date or can be restored."""
-        while ready := [name for name, needed in self.waiting.items() if not needed]:
-            for name in ready:
+        """Take as done what is up to date, and give to workers what is not and waits for nothing more."""
+        while (free := [name for name, needed in self.waiting.items() if not needed]) or self._begin_one():
+            for name in free:
                 del self.waiting[name]
-                if self.failed and not self.keep_going:
-                    continue
-                if name not in self.progress.expected or not self.pipeline.stale(name):
-                    self._done(name)
-                elif lacking := self._lacks_room(name):
-                    self._fail(name, lacking)
-                elif self.pipeline.begin(name):
-                    self._submit(name)
+                if name in self.progress.expected and self.pipeline.stale(name):
+                    self.ready.append(name)
                 else:
                     self._done(name)
+
+    def _begin_one(self) -> bool:
+        """Begin the first of those ready that others wait for, else the first; False where nothing may begin now.
+
+        On a cluster of its own the run gives Dask no more stages than there are workers. Dask sends a task to a worker
+        when it is submitted, by how long tasks of its name took; of stages it knows no time before, and so let one
+        worker wait for minutes while another had a second long stage in its queue.
+        """
+        if not self.ready or len(self.running) >= self.at_once:
+            return False
+        name = min(self.ready, key=lambda ready: not ready.startswith(FIRST))
+        self.ready.remove(name)
+        if self.failed and not self.keep_going:
+            return True
+        if lacking := self._lacks_room(name):
+            self._fail(name, lacking)
+        elif self.pipeline.begin(name):
+            self._submit(name)
+        else:  # its outputs could be restored
+            self._done(name)
+        return True
 
     def _lacks_room(self, name: str) -> str:
         """What is wrong with the disk, if a stage would likely fill it: DVC keeps a second copy of what it makes."""

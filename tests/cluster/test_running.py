@@ -109,6 +109,23 @@ def test_stages_that_do_not_rest_on_each_other_run_side_by_side(place):
     assert sorted(cluster.run(workers=2)) == ["left", "right"]
 
 
+def test_dask_is_given_as_many_stages_as_workers_and_first_what_others_wait_for(place, monkeypatch):
+    names = ["page-1", "page-2", "page-3", "measure-1", "measure-2"]
+    place({name: {"cmd": f"echo {name} > {name}", "outs": [name]} for name in names})
+    submit, sent, unfinished = distributed.Client.submit, [], []
+
+    def submitted(client, *arguments, **how):
+        future = submit(client, *arguments, **how)
+        sent.append(future)
+        unfinished.append(sum(not each.done() for each in sent))
+        return future
+
+    monkeypatch.setattr(distributed.Client, "submit", submitted)
+    assert sorted(cluster.run(workers=2)) == sorted(names)
+    assert max(unfinished) <= 2
+    assert [future.key for future in sent][:2] == ["measure-1", "measure-2"]
+
+
 def test_a_measurement_in_shards_runs_its_parts_side_by_side_and_then_itself(place):
     # every run of the command: what it was told besides its name
     folder = place(SHARDED)
