@@ -1,6 +1,6 @@
 """The study brought up to date: what is stale is DVC's word, what runs it are Dask's workers."""
 
-from rrlib.cluster.pipeline import Pipeline, confirm
+from rrlib.pipeline import Pipeline, confirm
 
 
 def run(

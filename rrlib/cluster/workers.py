@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import dask
@@ -12,10 +13,11 @@ import distributed
 from dask.system import CPU_COUNT
 from distributed.system import MEMORY_LIMIT
 
-from rrlib.cluster import command, transport
-from rrlib.cluster.pipeline import Pipeline, touches
+from rrlib import processes
+from rrlib.cluster import on_worker, transport
 from rrlib.cluster.progress import Progress
 from rrlib.errors import InputError
+from rrlib.pipeline import Pipeline, touches
 
 LOGS = Path("outputs/logs")
 UNFINISHED = "outputs/unfinished"  # what shards leave for their stage
@@ -41,7 +43,7 @@ def run_stale(
     count = workers or as_many_as_pay_off()
     environment = _environment(CPU_COUNT if scheduler else count)
     if not scheduler:
-        command.warm(environment)  # by this thread: what it starts ends with it
+        processes.warm(environment)  # by this thread: what it starts ends with it
     progress = Progress(pipeline.after(stale), LOGS / "seconds.json")
     try:
         with _client(count, scheduler) as client, transport.home(client, apart) as home:
@@ -79,7 +81,7 @@ class _Run:
         self.environment, self.shards, self.time_limit, self.home = environment, shards, time_limit, home
         self.sent: dict[str, distributed.Future] = {}  # what lies at a path, held by `home`
         self.lost = Counter[str]()  # how often Dask forgot a stage with a machine that was lost
-        self.waiting = {name: set(needed) for name, needed in pipeline.needs.items()}
+        self.order = TopologicalSorter(pipeline.needs)
         self.at_once, self.ready = at_once, list[str]()
         self.running: dict[distributed.Future, str] = {}
         self.finished = distributed.as_completed()
@@ -88,6 +90,7 @@ class _Run:
 
     def all(self) -> list[str]:
         try:
+            self.order.prepare()
             self._start()
             while self.running:
                 future = next(self.finished)
@@ -95,7 +98,7 @@ class _Run:
                 self._start()
         finally:
             self.client.cancel(list(self.running))
-            command.end_all()
+            processes.end_all()
             self.progress.close()
         if self.failed:
             raise InputError("; ".join([*self.failed.values(), *self._set_aside()]))
@@ -103,9 +106,8 @@ class _Run:
 
     def _start(self) -> None:
         """Take as done what is up to date, and give to workers what is not and waits for nothing more."""
-        while (free := [name for name, needed in self.waiting.items() if not needed]) or self._begin_one():
+        while (free := self.order.get_ready()) or self._begin_one():
             for name in free:
-                del self.waiting[name]
                 if name in self.progress.expected and self.pipeline.stale(name):
                     self.ready.append(name)
                 else:
@@ -178,7 +180,7 @@ class _Run:
         how = (line, _log(name), self.environment, _gpus(), self.time_limit, list(after))
         apart = ({path: self.sent[path] for path in needs}, removes, makes) if self.home else ()
         return self.client.submit(
-            command.run_apart if self.home else command.run,
+            on_worker.run_apart if self.home else on_worker.run,
             *apart,
             *how,
             key=f"{name}, {self.lost[name]} times lost" if self.lost[name] else name,
@@ -190,8 +192,8 @@ class _Run:
     def _take_in(self, name: str, future: distributed.Future) -> None:
         log = _log(name)
         try:
-            ended = future.result()
-        except command.Killed as error:
+            ended, made = future.result()
+        except processes.Killed as error:
             self._fail(name, f"{name}: {error}, {TRIES} times; free memory or run with fewer --workers ({log})")
             return
         except (CancelledError, distributed.KilledWorker) as error:
@@ -201,7 +203,7 @@ class _Run:
             else:
                 self._fail(name, f"{name}: its workers were lost again and again; look after their machines ({log})")
             return
-        transport.unpack(ended.made or transport.NOTHING)
+        transport.unpack(made)
         if ended.code:
             last = " | ".join((*ended.last, f"exit code {ended.code}"))
             self._fail(name, f"{name}: {last} ({log})")
@@ -220,8 +222,6 @@ class _Run:
     def _fail(self, name: str, told: str) -> None:
         self.failed[name] = told
         self.progress.failed(told)
-        for lost in self.pipeline.after([name]):
-            self.waiting.pop(lost, None)
 
     def _set_aside(self) -> list[str]:
         """What could not run as it rests on what failed."""
@@ -234,8 +234,7 @@ class _Run:
             made = [out.def_path for out in self.pipeline.stages[name].outs]
             self.sent = {path: sent for path, sent in self.sent.items() if not touches(path, made)}
         self.progress.done(name)
-        for needed in self.waiting.values():
-            needed.discard(name)
+        self.order.done(name)
 
 
 @contextmanager

@@ -17,6 +17,8 @@ DOORS = (
     "study",
     "plan",
     "report",
+    "pipeline",
+    "processes",
     "cluster",
     "commands",
 )

@@ -202,7 +202,7 @@ def test_a_killed_run_leaves_no_process_and_loses_nothing_that_was_finished(plac
 
 @pytest.mark.skipif(not kernels.FORKS, reason="commands are forked on Linux alone")
 def test_what_commands_are_forked_from_ends_before_its_imports_where_its_run_is_gone():
-    command = [sys.executable, "-X", "importtime", "-c", "import rrlib.cluster.preload"]
+    command = [sys.executable, "-X", "importtime", "-c", "import rrlib.processes.preload"]
     gone = subprocess.run(command, env=os.environ | {"RRLIB_RUN": "1"}, capture_output=True, text=True)
     assert gone.returncode == 1
     assert "rrlib.report.warm" in gone.stderr

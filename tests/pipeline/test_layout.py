@@ -23,7 +23,7 @@ FLOORS = [
     "sources",
     "evaluation",
 ]
-FLOORS += ["analysis", "study", "plan", "report", "cluster", "commands", "__main__"]
+FLOORS += ["analysis", "study", "plan", "report", "pipeline", "processes", "cluster", "commands", "__main__"]
 
 
 def files(part: str) -> list[Path]:

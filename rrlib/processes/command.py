@@ -1,4 +1,4 @@
-"""The command of a stage, run on a worker: forked from a process that has the imports of all commands behind it."""
+"""A command in a process of its own: forked from one that has the imports of all commands behind it."""
 
 import multiprocessing
 import os
@@ -6,23 +6,17 @@ import resource
 import runpy
 import shlex
 import signal
-import socket
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from multiprocessing import forkserver
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any
 
-import distributed
-
-from rrlib.cluster import transport
-from rrlib.errors import InputError
 from rrlib.report import kernels
 
 OURS = ["python", "-m", "rrlib"]
@@ -38,15 +32,11 @@ SHOWN = 3  # lines at the end of the log that are told when a command fails
 
 @dataclass(frozen=True)
 class Ended:
-    """How a command ended: its exit code, the seconds that it took, the last lines that it printed.
-
-    `made` is what it made, where the run has no other way to it.
-    """
+    """How a command ended: its exit code, the seconds that it took, the last lines that it printed."""
 
     code: int
     seconds: float
     last: tuple[str, ...]
-    made: bytes = b""
 
 
 class Killed(Exception):
@@ -65,7 +55,7 @@ def warm(environment: Mapping[str, str]) -> None:
         before = dict(os.environ)
         os.environ.update({**kernels.settings(), **environment, "RRLIB_RUN": str(os.getpid())})
         try:
-            forkserver.set_forkserver_preload(["rrlib.cluster.preload"])
+            forkserver.set_forkserver_preload(["rrlib.processes.preload"])
             forkserver.ensure_running()
         finally:
             os.environ.clear()
@@ -76,27 +66,20 @@ def run(
     command: str,
     log: Path,
     environment: Mapping[str, str],
-    gpus: int,
+    own: Mapping[str, str],
+    memory: int | None = None,
     seconds: float | None = None,
-    after: Sequence["Ended"] = (),
 ) -> Ended:
-    """Run a command in the working directory, what it prints in the file `log`; Dask calls this on a worker.
+    """Run a command in the working directory, what it prints in the file `log`.
 
-    `environment` is for `warm`. Of several `gpus` the command sees the one whose number its worker has. After `seconds`
-    it is ended. `after` are the results of what Dask runs before it. A command that is no `python -m rrlib …` runs in a
-    shell. Raises Killed when a signal ended the command.
-
-    The memory limit of the Dask worker is the command's: the kernel refuses what goes beyond (Linux, without GPUs).
+    `environment` is for `warm`, `own` for this command alone. Of `memory`, in bytes, the kernel refuses what goes
+    beyond (Linux). After `seconds` the command is ended. What is no `python -m rrlib …` runs in a shell. Raises Killed
+    when a signal ended it.
     """
-    worker = distributed.get_worker()
-    own = {"CUDA_VISIBLE_DEVICES": str(worker.name % gpus)} if gpus > 1 and isinstance(worker.name, int) else {}
-    memory = None if gpus else worker.memory_manager.memory_limit
     begun = time.monotonic()
     log.parent.mkdir(parents=True, exist_ok=True)
     log.write_bytes(b"")
     warm(environment)
-    # a worker that a nanny of Dask began is a daemon, which may have no processes; ours end with it all the same
-    multiprocessing.current_process().daemon = False
     context = multiprocessing.get_context("forkserver" if kernels.FORKS else "spawn")
     process = context.Process(target=_become, args=(command, log, own, memory))  # type: ignore[attr-defined]
     with _asking:
@@ -118,28 +101,8 @@ def run(
     return Ended(code, time.monotonic() - begun, tuple(line for line in lines if line.strip())[-SHOWN:])
 
 
-def run_apart(
-    needs: Mapping[str, bytes], removes: Sequence[str], makes: Sequence[str], line: str, log: Path, *how: Any
-) -> Ended:
-    """`run` on a machine with a folder of its own: what the command rests on is sent, and what it makes is sent back.
-
-    `needs` is what lies at paths of the run's folder, as `transport.packed` packs it. At the paths `removes` nothing of
-    an earlier run stays, and those in `makes` are packed at the end.
-    """
-    try:
-        for path, data in needs.items():
-            transport.unpack(data, [path] if Path(path).parts[0] == transport.MADE else [])
-        transport.unpack(transport.NOTHING, removes)
-        for part in how[-1]:
-            transport.unpack(part.made)
-    except InputError as error:
-        return Ended(1, 0, (f"{socket.gethostname()}: {error}",))
-    ended = run(line, log, *how)
-    return replace(ended, made=transport.packed([*makes, str(log)]))
-
-
 def end_all() -> None:
-    """End the commands that run in this process's workers, as when the run is interrupted."""
+    """End the commands that this process runs, as when it is interrupted."""
     for process in list(_running):
         process.terminate()
     for process in list(_running):
@@ -158,7 +121,7 @@ def _end(process: BaseProcess) -> None:
     process.kill()
 
 
-def _become(command: str, log: Path, own: dict[str, str], memory: int | None) -> None:
+def _become(command: str, log: Path, own: Mapping[str, str], memory: int | None) -> None:
     """Be the command, in a process of its own."""
     if memory and sys.platform == "linux":
         _, most = resource.getrlimit(resource.RLIMIT_DATA)

@@ -26,7 +26,7 @@ notebooks.papermill()
 import ipykernel.kernelapp  # noqa: E402, F401 - before it, papermill's progress bar warns that a widget is missing
 
 for module in pkgutil.walk_packages(rrlib.__path__, "rrlib."):
-    if module.name.split(".")[1] not in ("__main__", "cluster") and not module.name.endswith(".warm"):
+    if module.name.split(".")[1] not in ("__main__", "cluster", "pipeline") and not module.name.endswith(".warm"):
         __import__(module.name)
 from rrlib.evaluation import code, store  # noqa: E402
 

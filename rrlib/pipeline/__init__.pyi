@@ -1,0 +1,3 @@
+from .stages import Pipeline as Pipeline
+from .stages import confirm as confirm
+from .stages import touches as touches
