@@ -10,10 +10,11 @@ from typing import ClassVar, TypeAlias, cast
 import torch
 from torch import nn
 
-from rrlib.detectors import deepfakebench, own
+from rrlib.detectors import deepfakebench, efficientnet, own
 from rrlib.detectors import hub as hubs
 from rrlib.detectors.backbones import efficientnet_b4, vit_b16
 from rrlib.detectors.contract import Modality
+from rrlib.detectors.efficientnet import EfficientNetLite, load_efficientnet
 from rrlib.detectors.labels import Labels
 from rrlib.detectors.meso import Meso4, MesoInception4
 from rrlib.detectors.resnet import ResNet
@@ -28,8 +29,10 @@ HUB, OWN = "hub:", "python:"
 class BuiltIn:
     """A network of this project: `constructor` takes input_size, the height and width of its pixels.
 
-    `published` reads weights that others have published for torch. Video is taken with any number of frames. One that
-    asks a detector of images about each frame has `of_frames`, that detector's name, and pools as `pool` says.
+    `published` reads weights that others have published for torch; `any_size`: they do not say their input_size;
+    `begins`: they were trained on other classes, so that they are only where training begins. Video is taken with any
+    number of frames. One that asks a detector of images about each frame has `of_frames`, that detector's name, and
+    pools as `pool` says.
     """
 
     name: str
@@ -38,6 +41,8 @@ class BuiltIn:
     published: Callable[[Path], nn.Module] | None = None
     of_frames: str = ""
     pool: str | int = "mean"
+    any_size: bool = False
+    begins: bool = False
     frames: ClassVar[None] = None
     brings_weights: ClassVar[bool] = False
 
@@ -184,7 +189,8 @@ ARCHITECTURES = {
             for name, network in deepfakebench.ARCHITECTURES.items()
         ),
         BuiltIn("resnet", ResNet),
-        BuiltIn("xception", Xception, published=load_xception),
+        BuiltIn("xception", Xception, published=load_xception, any_size=True),
+        BuiltIn(efficientnet.NAME, EfficientNetLite, published=load_efficientnet, any_size=True, begins=True),
         BuiltIn("efficientnet-b4", efficientnet_b4),
         BuiltIn("vit-b16", vit_b16),
         BuiltIn("frame-mean-meso4", lambda size: FrameMean(Meso4(size), frames_at_once(size)), "video", None, "meso4"),

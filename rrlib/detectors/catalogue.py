@@ -105,8 +105,9 @@ def load(path: Path, architecture: str | None = None, input_size: int | None = N
     Whatever else is read from it is checked before it is used (`descriptions`).
 
     A `.h5` or `.hdf5` file holds published MesoNet weights for 256 px and needs `architecture`. With an architecture
-    whose weights others have published, a `.pth` or any other `.safetensors` file holds those; those of xception do not
-    say their `input_size`, so that may be given (256 px if not).
+    whose weights others have published, a `.pth` or any other `.safetensors` file holds those; some do not say their
+    `input_size` (`BuiltIn.any_size`), so that may be given. Those of efficientnet-lite0-stage5 are ImageNet's: its two
+    logits are 0 until it is trained.
 
     Of `frame-POOL-NAME` the file may hold NAME, a detector of images; the temperature that it brings is left out, as
     clips get one of their own. Raises InputError for other suffixes, for what differs
@@ -128,7 +129,7 @@ def load(path: Path, architecture: str | None = None, input_size: int | None = N
     given = ARCHITECTURES.get(architecture or "")
     if given is not None and given.published and not checkpoints.is_ours(path):
         network = given.published(path)
-        size = input_size if architecture == "xception" and input_size else network.input_size
+        size = input_size if given.any_size and input_size else network.input_size
         return LoadedDetector(network, {"architecture": architecture, "input_size": size})
     if path.suffix != ".safetensors":
         raise InputError(

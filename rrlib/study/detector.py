@@ -104,6 +104,11 @@ def _order(labels: object, where: str, weights: bool) -> tuple[str, ...]:
 def _check_weights(entry: dict[str, Any], where: str, sources: Iterable[Source]) -> None:
     weights, sha256 = entry["weights"], entry["sha256"]
     absent = isinstance(weights, str) and awaited(weights, sources)
+    network = built_in(entry["architecture"]) if isinstance(entry["architecture"], str) else None
+    if network and network.begins and "training" not in entry and Path(str(weights)).suffix != ".safetensors":
+        raise InputError(
+            f"{where}: the published weights of {network.name} tell no fake from real yet; give training, too"
+        )
     if not isinstance(weights, str) or not (absent or Path(weights).is_file()):
         raise InputError(f"{where}.weights: {weights} is not a file; give the path of a .safetensors, .pth or .h5")
     if absent and sha256 is None:  # nobody can know it before the file is there

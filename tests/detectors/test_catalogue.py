@@ -81,7 +81,7 @@ def test_an_unknown_architecture_is_answered_with_the_known_ones():
     message = (
         "detectors.meso5 is not known; "
         "choose from meso4, mesoinception4, meso4-deepfakebench, mesoinception4-deepfakebench, resnet, xception, "
-        "efficientnet-b4, vit-b16, frame-mean-meso4, frame-mean-resnet, cnn-gru, resnet3d, "
+        "efficientnet-lite0-stage5, efficientnet-b4, vit-b16, frame-mean-meso4, frame-mean-resnet, cnn-gru, resnet3d, "
         "frame-mean-NAME, frame-median-NAME, frame-top3-NAME, hub:FOLDER, hub:OWNER/NAME@REVISION, "
         "python:MODULE:FACTORY"
     )

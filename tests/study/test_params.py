@@ -184,7 +184,7 @@ def test_an_exponent_needs_no_decimal_point():
 
 ARCHITECTURES = (
     "choose from meso4, mesoinception4, meso4-deepfakebench, mesoinception4-deepfakebench, resnet, xception, "
-    "efficientnet-b4, vit-b16, frame-mean-meso4, frame-mean-resnet, cnn-gru, resnet3d, "
+    "efficientnet-lite0-stage5, efficientnet-b4, vit-b16, frame-mean-meso4, frame-mean-resnet, cnn-gru, resnet3d, "
     "frame-mean-NAME, frame-median-NAME, frame-top3-NAME, hub:FOLDER, hub:OWNER/NAME@REVISION, python:MODULE:FACTORY"
 )
 RECIPE = "choose from epochs, batch_size, learning_rate, weight_decay, adversarial"

@@ -12,6 +12,7 @@ from small import FEW
 
 from rrlib import study as stages
 from rrlib.detectors import build, checkpoints, load
+from rrlib.errors import InputError
 from rrlib.report.made import how_made
 from rrlib.study import paths
 
@@ -75,3 +76,20 @@ def test_a_given_checkpoint_counts_only_if_it_was_begun_from_the_same_weights(fo
 
 def test_detectors_from_other_weights_are_no_seeds_of_one(found):
     assert stages.seed_families(found) == {}
+
+
+def test_weights_that_tell_nothing_yet_are_refused_without_training(found):
+    given = yaml.safe_load(Path("params.yaml").read_text())
+    architecture = "efficientnet-lite0-stage5"
+    torch.save({}, "lite0.pth")
+    entry = {"architecture": architecture, "input_size": 32, "weights": "lite0.pth", "sha256": "0" * 64}
+    given["detectors"] = {"lite": entry}
+    Path("params.yaml").write_text(yaml.safe_dump(given))
+    told = (
+        r"^params.yaml: detectors.lite: the published weights of efficientnet-lite0-stage5 tell no fake from real yet; "
+    )
+    with pytest.raises(InputError, match=told + r"give training, too$"):
+        stages.load(Path("params.yaml"))
+    given["detectors"] = {"lite": entry | {"training": {"epochs": 1}}}
+    Path("params.yaml").write_text(yaml.safe_dump(given))
+    assert stages.load(Path("params.yaml")).detectors["lite"].as_given is None
