@@ -7,6 +7,8 @@ import pytest
 from rrlib.study import again, recorded
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+PAIRS = [("faces-1", "resnet"), ("faces-2", "resnet-madry"), ("faces-3", "meso4")]
+PAIRS += [("faces-1", "efficientnet"), ("faces-2", "efficientnet-madry")]
 
 
 @pytest.fixture
@@ -18,7 +20,7 @@ def here(tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("pair", [("faces-1", "resnet"), ("faces-2", "resnet-madry"), ("faces-3", "meso4")])
+@pytest.mark.parametrize("pair", PAIRS)
 def test_a_part_of_the_record_is_measured_again_within_a_hundredth(here, real, pair):
     (look,) = again.measure_again("faces", real / "faces", 8, pair)
     assert look.samples == 8
@@ -43,6 +45,20 @@ def test_the_record_has_every_cell_of_its_study(here):
         assert set(found.results["epsilon"]) == set(found.study.epsilons)
 
 
+def test_the_best_detector_of_the_record_detects(here):
+    from rrlib import analysis
+
+    clean = analysis.clean_performance(recorded.read("faces").results).set_index("detector")
+    assert clean["accuracy"].idxmax() == "efficientnet"
+    assert clean.loc["efficientnet", "accuracy"] >= 0.85
+
+
+def test_the_checkpoints_of_the_record_are_small(here):
+    given = [path for path in Path("data/checkpoints").glob("faces-*/*") if path.is_file()]
+    assert len(given) == 18
+    assert sum(path.stat().st_size for path in given) < 10_000_000
+
+
 def test_no_published_detector_detects_these_portraits(here):
     from rrlib import analysis
 
@@ -55,8 +71,8 @@ def test_the_start_line_tells_the_record_and_leads_to_its_page(here):
     from rrlib.report import recordings
 
     found = recorded.read("faces")
-    worst = analysis.worst_case(found.results).query("epsilon == 0.002 and detector == 'resnet'")
+    worst = analysis.worst_case(found.results).query("epsilon == 0.002 and detector == 'efficientnet'")
     said = recordings.start_line()
-    assert said.startswith("**On [real faces](faces) (recorded),** resnet tells portraits of StyleGAN2")
+    assert said.startswith("**On [real faces](faces) (recorded),** efficientnet tells portraits of StyleGAN2")
     assert f"its RA is {worst['correct'].mean():.3f} [" in said
     assert f"its RR(0.1) {(worst['shift'] <= 0.1).mean():.3f} [" in said
