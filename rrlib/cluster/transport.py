@@ -23,9 +23,7 @@ def packed(paths: Iterable[str]) -> bytes:
     into = io.BytesIO()
     with tarfile.open(fileobj=into, mode="w", dereference=True) as tar:  # DVC may have linked them to its cache
         for path in paths:
-            if Path(path).is_absolute() or ".." in Path(path).parts:
-                raise InputError(f"{path} lies outside this folder and is not sent; run what reads it by `dvc repro`")
-            for file in _files(path):
+            for file in _files(_inside(path)):
                 tar.add(file)
     return into.getvalue()
 
@@ -34,15 +32,17 @@ def unpack(data: bytes, made: Iterable[str] = ()) -> None:
     """Write what differs from what lies here, each file whole or not at all; of what stages made, at `made`, no more.
 
     So a second process, which has just what is sent already, finds nothing to write. Raises InputError where code
-    differs.
+    differs, and for a path outside.
 
     >>> unpack(packed(["README.md"]))  # nothing differs
     """
     sent = set()
     with tarfile.open(fileobj=io.BytesIO(data)) as tar:
         for member in tar:
-            path, content = Path(tarfile.data_filter(member, ".").name), tar.extractfile(member)
-            found = content.read() if content else b""
+            content = tar.extractfile(member) if member.isfile() else None
+            if content is None:  # `packed` sends files alone
+                continue
+            path, found = Path(_inside(member.name)), content.read()
             sent.add(path)
             if path.is_file() and path.read_bytes() == found:
                 continue
@@ -80,6 +80,13 @@ def held(client: distributed.Client, here: distributed.Worker, data: bytes) -> d
     """`data` with `here`, a worker of `home`, for those whose arguments name the future to fetch."""
     # not `client.scatter`, which gives nothing to a worker that is paused
     return client.sync(client._scatter, data, local_worker=here, hash=False)
+
+
+def _inside(path: str) -> str:
+    # by the name alone: a folder of a second study is a link to one of the repository
+    if Path(path).is_absolute() or ".." in Path(path).parts:
+        raise InputError(f"{path} lies outside this folder and is not sent; run what reads it by `dvc repro`")
+    return path
 
 
 def _files(path: str) -> list[Path]:
