@@ -14,7 +14,6 @@ from rrlib.detectors import deepfakebench, efficientnet, own
 from rrlib.detectors import hub as hubs
 from rrlib.detectors.backbones import efficientnet_b4, vit_b16
 from rrlib.detectors.contract import Modality
-from rrlib.detectors.efficientnet import EfficientNetLite, load_efficientnet
 from rrlib.detectors.labels import Labels
 from rrlib.detectors.meso import Meso4, MesoInception4
 from rrlib.detectors.resnet import ResNet
@@ -30,9 +29,9 @@ class BuiltIn:
     """A network of this project: `constructor` takes input_size, the height and width of its pixels.
 
     `published` reads weights that others have published for torch; `any_size`: they do not say their input_size;
-    `begins`: they were trained on other classes, so that they are only where training begins. Video is taken with any
-    number of frames. One that asks a detector of images about each frame has `of_frames`, that detector's name, and
-    pools as `pool` says.
+    `backbone`: they know other classes alone, so that they tell no fake from real until they are trained on. Video is
+    taken with any number of frames. One that asks a detector of images about each frame has `of_frames`, that
+    detector's name, and pools as `pool` says.
     """
 
     name: str
@@ -42,7 +41,7 @@ class BuiltIn:
     of_frames: str = ""
     pool: str | int = "mean"
     any_size: bool = False
-    begins: bool = False
+    backbone: bool = False
     frames: ClassVar[None] = None
     brings_weights: ClassVar[bool] = False
 
@@ -190,7 +189,13 @@ ARCHITECTURES = {
         ),
         BuiltIn("resnet", ResNet),
         BuiltIn("xception", Xception, published=load_xception, any_size=True),
-        BuiltIn(efficientnet.NAME, EfficientNetLite, published=load_efficientnet, any_size=True, begins=True),
+        BuiltIn(
+            efficientnet.NAME,
+            efficientnet.EfficientNetLite,
+            published=efficientnet.load_efficientnet,
+            any_size=True,
+            backbone=True,
+        ),
         BuiltIn("efficientnet-b4", efficientnet_b4),
         BuiltIn("vit-b16", vit_b16),
         BuiltIn("frame-mean-meso4", lambda size: FrameMean(Meso4(size), frames_at_once(size)), "video", None, "meso4"),
@@ -249,7 +254,14 @@ def built_in(name: str) -> BuiltIn | None:
     if not match or not inner or inner.modality != "image":
         return None
     pool = match["pool"] if match["pool"] in ("mean", "median") else int(match["pool"].removeprefix("top"))
-    return BuiltIn(name, lambda size: around(inner.constructor(size), size, pool), "video", None, inner.name, pool)
+    return BuiltIn(
+        name,
+        lambda size: around(inner.constructor(size), size, pool),
+        "video",
+        of_frames=inner.name,
+        pool=pool,
+        backbone=inner.backbone,
+    )
 
 
 def around(detector: nn.Module, input_size: int, pool: str | int = "mean") -> FrameMean:

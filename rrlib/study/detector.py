@@ -105,7 +105,7 @@ def _check_weights(entry: dict[str, Any], where: str, sources: Iterable[Source])
     weights, sha256 = entry["weights"], entry["sha256"]
     absent = isinstance(weights, str) and awaited(weights, sources)
     network = built_in(entry["architecture"]) if isinstance(entry["architecture"], str) else None
-    if network and network.begins and "training" not in entry and Path(str(weights)).suffix != ".safetensors":
+    if network and network.backbone and "training" not in entry and Path(str(weights)).suffix != ".safetensors":
         raise InputError(
             f"{where}: the published weights of {network.name} tell no fake from real yet; give training, too"
         )

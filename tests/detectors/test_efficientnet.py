@@ -6,6 +6,7 @@ from functools import partial
 import pytest
 import torch
 import torch.nn.functional as F
+from batch_norms import normed, with_statistics
 from torch import Tensor, nn
 
 from rrlib.detectors import catalogue
@@ -16,21 +17,7 @@ from rrlib.errors import InputError
 @pytest.fixture(scope="module")
 def used() -> EfficientNetLite:
     """One whose batch norms have statistics, so that its answers differ from image to image."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        detector = EfficientNetLite(64)
-        with torch.no_grad():
-            for _ in range(10):
-                detector(torch.rand(4, 3, 64, 64))
-            for norm in detector.modules():
-                if isinstance(norm, nn.BatchNorm2d):
-                    norm.weight.uniform_(0.7, 1.3)
-                    norm.bias.normal_(0, 0.1)
-    return detector.eval()
-
-
-def pixels(n: int, size: int) -> Tensor:
-    return torch.rand(n, 3, size, size, generator=torch.Generator().manual_seed(0))
+    return with_statistics(EfficientNetLite, 64)
 
 
 def published(network: nn.Module) -> dict[str, Tensor]:
@@ -53,9 +40,7 @@ def same(x: Tensor, weight: Tensor, stride: int, groups: int = 1) -> Tensor:
 
 def reference(w: dict[str, Tensor], x: Tensor) -> Tensor:
     def norm(x, name):
-        mean, variance = w[f"{name}.running_mean"][:, None, None], w[f"{name}.running_var"][:, None, None]
-        scaled = (x - mean) / (variance + 1e-3).sqrt()
-        return scaled * w[f"{name}.weight"][:, None, None] + w[f"{name}.bias"][:, None, None]
+        return normed(w, x, name, 1e-3)
 
     x = norm(same((x * 255 - 127) / 128, w["conv_stem.weight"], 2), "bn0").clamp(0, 6)
     for number, (width, _, stride, expansion) in enumerate(BLOCKS):
@@ -71,10 +56,10 @@ def reference(w: dict[str, Tensor], x: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize("size", [32, 64, 128])
-def test_each_layer_does_what_the_paper_says(used, size):
+def test_each_layer_does_what_the_paper_says(used, images, size):
     exact = copy.deepcopy(used).double()
     with torch.no_grad():
-        found, expected = (run(pixels(3, size).double()) for run in (exact, partial(reference, exact.state_dict())))
+        found, expected = (run(images(3, size).double()) for run in (exact, partial(reference, exact.state_dict())))
     assert (expected[0] - expected[1]).abs().max() > 1e-5
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-9)
 
@@ -83,13 +68,13 @@ def test_a_twentieth_of_the_weights_is_kept():
     assert sum(each.numel() for each in EfficientNetLite(128).parameters()) == 254_306
 
 
-def test_published_weights_are_taken_up_to_stage_5_and_tell_nothing_yet(used, tmp_path):
+def test_published_weights_are_taken_up_to_stage_5_and_tell_nothing_yet(used, images, tmp_path):
     torch.save(published(used), tmp_path / "lite0.pth")
     loaded = catalogue.load(tmp_path / "lite0.pth", NAME, 64)
     assert loaded.metadata == {"architecture": NAME, "input_size": 64}
     taken, given = loaded.detector.state_dict(), used.state_dict()
     assert all(torch.equal(taken[name], given[name]) for name in given if not name.startswith("fc."))
-    assert loaded.detector(pixels(2, 64)).eq(0).all()
+    assert loaded.detector(images(2, 64)).eq(0).all()
 
 
 def test_weights_that_lack_a_block_are_refused(used):

@@ -9,6 +9,7 @@ import pytest
 import safetensors.torch
 import torch
 import torch.nn.functional as F
+from batch_norms import normed, with_statistics
 from torch import Tensor, nn
 
 from rrlib import study as stages
@@ -21,17 +22,7 @@ from rrlib.errors import InputError
 @pytest.fixture(scope="module")
 def used() -> Xception:
     """An Xception whose batch norms have statistics, so that its answers differ from image to image."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        detector = Xception(64)
-        with torch.no_grad():
-            for _ in range(10):
-                detector(torch.rand(4, 3, 64, 64))
-            for norm in detector.modules():
-                if isinstance(norm, nn.BatchNorm2d):
-                    norm.weight.uniform_(0.7, 1.3)
-                    norm.bias.normal_(0, 0.1)
-    return detector.eval()
+    return with_statistics(Xception, 64)
 
 
 @pytest.fixture(scope="module")
@@ -57,10 +48,7 @@ def reference(w: dict[str, Tensor], x: Tensor) -> Tensor:
     """Figure 5 of the paper, line by line."""
 
     def norm(x, name):
-        mean, variance = w[f"{name}.running_mean"][:, None, None], w[f"{name}.running_var"][:, None, None]
-        return (x - mean) / (variance + 1e-5).sqrt() * w[f"{name}.weight"][:, None, None] + w[f"{name}.bias"][
-            :, None, None
-        ]
+        return normed(w, x, name, 1e-5)
 
     def separable(x, name):
         x = F.conv2d(x, w[f"{name}.conv1.weight"], padding=1, groups=x.shape[1])

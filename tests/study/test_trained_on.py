@@ -15,6 +15,7 @@ from rrlib.detectors import build, checkpoints, load
 from rrlib.errors import InputError
 from rrlib.report.made import how_made
 from rrlib.study import paths
+from rrlib.study.detector import read_detector
 
 
 @pytest.fixture
@@ -78,18 +79,12 @@ def test_detectors_from_other_weights_are_no_seeds_of_one(found):
     assert stages.seed_families(found) == {}
 
 
-def test_weights_that_tell_nothing_yet_are_refused_without_training(found):
-    given = yaml.safe_load(Path("params.yaml").read_text())
-    architecture = "efficientnet-lite0-stage5"
-    torch.save({}, "lite0.pth")
-    entry = {"architecture": architecture, "input_size": 32, "weights": "lite0.pth", "sha256": "0" * 64}
-    given["detectors"] = {"lite": entry}
-    Path("params.yaml").write_text(yaml.safe_dump(given))
-    told = (
-        r"^params.yaml: detectors.lite: the published weights of efficientnet-lite0-stage5 tell no fake from real yet; "
-    )
-    with pytest.raises(InputError, match=told + r"give training, too$"):
-        stages.load(Path("params.yaml"))
-    given["detectors"] = {"lite": entry | {"training": {"epochs": 1}}}
-    Path("params.yaml").write_text(yaml.safe_dump(given))
-    assert stages.load(Path("params.yaml")).detectors["lite"].as_given is None
+@pytest.mark.parametrize("architecture", ["efficientnet-lite0-stage5", "frame-median-efficientnet-lite0-stage5"])
+def test_weights_that_tell_nothing_yet_are_refused_without_training(tmp_path, architecture):
+    torch.save({}, tmp_path / "lite0.pth")
+    weights = {"weights": str(tmp_path / "lite0.pth"), "sha256": "0" * 64}
+    entry = {"architecture": architecture, "input_size": 32, **weights}
+    told = rf"^here: the published weights of {architecture} tell no fake from real yet; give training, too$"
+    with pytest.raises(InputError, match=told):
+        read_detector("lite", entry, "here", ())
+    assert read_detector("lite", entry | {"training": {"epochs": 1}}, "here", ()).as_given is None
